@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "engine/model/checkpoint.h"
+#include "kernels/cpu/thread_pool.h"
+
+namespace step3::afd {
+
+/// KV cache and position of one sequence; lives on the attention role.
+class Sequence {
+public:
+    virtual ~Sequence() = default;
+    [[nodiscard]] virtual std::int64_t length() const = 0;    // tokens whose K and V are cached
+    [[nodiscard]] virtual std::uint64_t kvBytes() const = 0;  // bytes allocated
+};
+
+/// Tokens of one sequence in a step.
+struct StepEntry {
+    Sequence* sequence = nullptr;
+    std::span<const std::int32_t> tokens;      // [T] new tokens, appended to the sequence
+    std::span<const float> embeddings;         // [T, H] if not empty: used instead of the embedding rows (image tokens spliced)
+    bool allLogits = false;                    // logits of every token, else of the last
+};
+
+/// Sees intermediate values for `step3 debug forward`: name as in spec debug-cli ("layer3.out"), [T, width] float32 or int32.
+struct StepObserver {
+    std::function<void(std::string_view name, std::span<const float> values, std::int64_t width)> floats;
+    std::function<void(std::string_view name, std::span<const std::int32_t> values, std::int64_t width)> ints;
+};
+
+/// Time and bytes per role of everything run so far; read by polling.
+struct PipelineStats {
+    double attentionSeconds = 0;
+    double ffnSeconds = 0;
+    double linkSeconds = 0;
+    std::uint64_t steps = 0;
+    std::uint64_t tokens = 0;
+};
+
+/// The forward pass: an attention role and an FFN role joined by a link, walked layer by layer in micro-batches (design:
+/// two roles and a link). One step at a time; not thread-safe except stats().
+class Pipeline {
+public:
+    /// CPU attention, CPU FFN, direct link, one micro-batch.
+    static std::unique_ptr<Pipeline> createCpu(std::shared_ptr<const model::Checkpoint> checkpoint, kernels::ThreadPool& pool);
+    virtual ~Pipeline() = default;
+
+    virtual std::unique_ptr<Sequence> newSequence() = 0;
+    /// Rows of embed_tokens, [T, H] float32.
+    virtual std::vector<float> embed(std::span<const std::int32_t> tokens) = 0;
+    /// Runs all entries; returns logits [rows, V] float32, entry by entry (one row each, or T with allLogits).
+    virtual std::vector<float> step(std::span<const StepEntry> entries, const StepObserver* observer = nullptr) = 0;
+    [[nodiscard]] virtual PipelineStats stats() const = 0;
+};
+
+}  // namespace step3::afd

@@ -1,0 +1,138 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/image/image.h"
+#include "engine/sampling/sampler.h"
+
+/// The façade of the engine: open a model, submit requests, cancel, read metrics. Thread-safe, no Qt, no globals.
+namespace step3 {
+
+struct ToolCallMessage {
+    std::string id;
+    std::string name;
+    std::string arguments;  // JSON text
+};
+
+/// One turn. `images` belong to the `<image>` parts of `parts` in order.
+struct Message {
+    struct Part {
+        enum class Kind { kText, kImage } kind = Kind::kText;
+        std::string text;                           // kText
+        std::shared_ptr<const image::Image> image;  // kImage
+    };
+    std::string role;  // system, user, assistant, tool
+    std::vector<Part> parts;
+    std::string reasoning;  // of a past assistant turn; usually left empty
+    std::vector<ToolCallMessage> toolCalls;
+};
+
+struct Request {
+    std::vector<Message> messages;
+    std::string toolsJson;  // array of schemas as JSON text, or empty
+    sampling::SamplingParams sampling;
+    bool think = true;  // false: the reasoning part is closed before the first token
+};
+
+enum class FinishReason { kStop, kLength, kToolCalls, kCancelled, kError };
+
+struct Usage {
+    std::int32_t promptTokens = 0;
+    std::int32_t imageTokens = 0;      // part of promptTokens
+    std::int32_t completionTokens = 0;
+    std::int32_t reasoningTokens = 0;  // part of completionTokens
+    double queueSeconds = 0;
+    double ttftSeconds = 0;  // submit to first token
+    double tpotSeconds = 0;  // mean time per output token after the first; 0 with fewer than two tokens
+};
+
+struct PrefillProgress {
+    std::int32_t done = 0, total = 0;  // prompt tokens
+};
+struct ReasoningDelta {
+    std::string text;
+};
+struct TextDelta {
+    std::string text;
+};
+struct ToolCallDelta {
+    std::int32_t index = 0;
+    std::string name;       // set in the first delta of a call
+    std::string arguments;  // JSON text
+};
+struct Finished {
+    FinishReason reason = FinishReason::kStop;
+    std::string stopString;  // the stop string that matched, if any
+    Usage usage;
+};
+struct Failed {
+    ErrorCode code = ErrorCode::kInternal;
+    std::string message;
+};
+
+/// What a request reports, in order: PrefillProgress*, (ReasoningDelta | TextDelta | ToolCallDelta)*, then exactly one of
+/// Finished or Failed.
+using Event = std::variant<PrefillProgress, ReasoningDelta, TextDelta, ToolCallDelta, Finished, Failed>;
+
+/// Called on the engine's scheduler thread; must not block and must not throw.
+using EventSink = std::function<void(const Event&)>;
+using RequestId = std::uint64_t;
+
+struct OpenOptions {
+    std::filesystem::path model;  // folder
+    int threads = 0;              // 0: all usable CPUs
+    std::uint64_t kvMemoryBytes = 0;  // 0: a quarter of the free memory
+    std::int32_t maxImageTokens = 8192;  // per picture
+};
+
+/// Shown while a model is opened: fraction 0..1.
+using EngineProgress = std::function<void(double fraction)>;
+
+/// Facts about the open model, for status lines, /v1/models and `inspect`.
+struct ModelInfo {
+    std::string name;  // folder name
+    std::filesystem::path folder;
+    std::string architecture;
+    bool vision = false;
+    std::int64_t vocabSize = 0;
+    std::int64_t maxContext = 0;  // tokens
+    std::uint64_t parametersTotal = 0, parametersActive = 0;
+    std::uint64_t weightBytes = 0;
+    std::uint64_t kvBytesPerToken = 0;
+};
+
+/// One consistent reading; counters since open.
+struct Metrics {
+    std::uint64_t requestsRunning = 0, requestsWaiting = 0;
+    std::uint64_t requestsFinished = 0, requestsFailed = 0;
+    std::uint64_t promptTokens = 0, generationTokens = 0;
+    std::uint64_t kvTokensUsed = 0, kvTokensCapacity = 0;
+    double attentionBusySeconds = 0, ffnBusySeconds = 0, linkSeconds = 0;
+    double lastTtftSeconds = 0, lastTpotSeconds = 0;
+};
+
+class Engine {
+public:
+    /// Opens a checkpoint folder; blocks. Throws Error; kCancelled if `stop` is requested.
+    static std::unique_ptr<Engine> open(const OpenOptions& options, const EngineProgress& progress = {}, std::stop_token stop = {});
+    virtual ~Engine() = default;  // cancels what is running
+
+    [[nodiscard]] virtual const ModelInfo& info() const = 0;
+    /// Queues a request. Throws Error for what can be told at once (bad parameters, an image without a vision model); what
+    /// fails later is reported as Failed.
+    virtual RequestId submit(Request request, EventSink sink) = 0;
+    /// Takes effect within one token; unknown or finished ids are ignored. Finished{kCancelled} is still reported.
+    virtual void cancel(RequestId id) = 0;
+    [[nodiscard]] virtual Metrics metrics() const = 0;
+};
+
+}  // namespace step3

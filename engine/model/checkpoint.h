@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/model/config.h"
+#include "kernels/cpu/dtype.h"
+
+namespace step3::model {
+
+/// Which part of the machine owns a tensor (design: two roles and a link).
+enum class TensorRole { kEmbedding, kAttention, kFfn, kVision };
+
+/// One tensor the architecture needs. The registry made from a ModelConfig drives loading, checking, memory figures and
+/// `step3 inspect`.
+struct TensorSpec {
+    std::string name;                 // flat Hugging Face name, spec section 3
+    std::string axes;                 // e.g. "[E, F, H]"
+    std::vector<std::int64_t> shape;  // expected shape
+    TensorRole role;
+    std::optional<std::int64_t> layer;
+    bool quantisable = false;  // may be block FP8 with a `_scale_inv` companion
+    bool optional = false;     // e.g. vit_large_projector.bias
+};
+
+/// A stored tensor: a borrowed view into a mapped shard, valid as long as its Checkpoint.
+struct Tensor {
+    const std::byte* data = nullptr;
+    kernels::DType dtype = kernels::DType::kF32;
+    std::vector<std::int64_t> shape;
+    const float* scaleInv = nullptr;  // block-FP8 scales [..., ceil(n/blockN), ceil(k/blockK)], else null
+    std::uint64_t byteSize = 0;
+};
+
+struct OpenProgress {
+    std::uint64_t bytesDone = 0;
+    std::uint64_t bytesTotal = 0;
+};
+using OpenProgressFn = std::function<void(const OpenProgress&)>;
+
+/// All tensors the architecture described by `config` has, in layer order.
+std::vector<TensorSpec> tensorRegistry(const ModelConfig& config);
+
+/// A memory-mapped, fully checked checkpoint. Immutable and safe to read from several threads.
+class Checkpoint {
+public:
+    /// Maps the shards and checks every tensor against the registry. Throws Error (file, tensor, expected, found);
+    /// Error kCancelled if `stop` is requested.
+    static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& folder, const OpenProgressFn& progress = {},
+                                                  std::stop_token stop = {});
+
+    virtual ~Checkpoint() = default;
+
+    [[nodiscard]] virtual const ModelConfig& config() const = 0;
+    [[nodiscard]] virtual const std::filesystem::path& folder() const = 0;
+    [[nodiscard]] virtual const std::vector<TensorSpec>& registry() const = 0;
+
+    /// The tensor with this flat name, or null if it is optional and absent. Nested names in the file are already mapped.
+    [[nodiscard]] virtual const Tensor* find(std::string_view name) const = 0;
+    /// Like find, but throws Error kNotFound.
+    [[nodiscard]] const Tensor& get(std::string_view name) const;
+
+    /// W[n, k] of a 2-D tensor, or of expert `expert` of a fused 3-D tensor [E, n, k].
+    [[nodiscard]] kernels::WeightView matrix(std::string_view name, std::int64_t expert = -1) const;
+    /// A tensor of any float format widened to float32: norms, biases, the router, vision tables.
+    [[nodiscard]] std::vector<float> floats(std::string_view name) const;
+};
+
+}  // namespace step3::model

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace step3::kernels {
+
+/// Number formats of stored tensors. E4M3 is float8_e4m3fn: bias 7, max 448, no infinity, NaN = 0x7F/0xFF.
+enum class DType : std::uint8_t { kF32, kF16, kBF16, kE4M3, kI32, kI64, kU8 };
+
+constexpr std::size_t bytesPerElement(DType dtype) {
+    switch (dtype) {
+        case DType::kF32: return 4;
+        case DType::kF16: return 2;
+        case DType::kBF16: return 2;
+        case DType::kE4M3: return 1;
+        case DType::kI32: return 4;
+        case DType::kI64: return 8;
+        case DType::kU8: return 1;
+    }
+    return 0;
+}
+
+/// One linear layer's weights as they lie in the checkpoint: row-major W[n, k], y = x * W^T. Borrowed, never owned.
+/// Block-FP8 (spec step3-model section 4): W[o,i] = e4m3(data[o,i]) * scaleInv[(o / blockN) * scaleStride + i / blockK].
+struct WeightView {
+    const void* data = nullptr;
+    DType dtype = DType::kF32;
+    std::int64_t n = 0;                ///< output features (rows)
+    std::int64_t k = 0;                ///< input features (columns)
+    const float* scaleInv = nullptr;   ///< null unless dtype is kE4M3
+    std::int64_t scaleStride = 0;      ///< scales per row of blocks, ceil(k / blockK)
+    std::int64_t blockN = 128;
+    std::int64_t blockK = 128;
+};
+
+}  // namespace step3::kernels
