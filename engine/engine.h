@@ -13,6 +13,7 @@
 #include "engine/error.h"
 #include "engine/image/image.h"
 #include "engine/sampling/sampler.h"
+#include "engine/text/tokenizer.h"
 
 /// The façade of the engine: open a model, submit requests, cancel, read metrics. Thread-safe, no Qt, no globals.
 namespace step3 {
@@ -38,16 +39,18 @@ struct Message {
 
 struct Request {
     std::vector<Message> messages;
-    std::string toolsJson;  // array of schemas as JSON text, or empty
+    std::optional<std::string> rawPrompt;  // a plain completion: used as it is instead of `messages`, never reasons
+    std::string toolsJson;                 // array of schemas as JSON text, or empty
     sampling::SamplingParams sampling;
-    bool think = true;  // false: the reasoning part is closed before the first token
+    bool think = true;              // false: the reasoning part is closed before the first token
+    std::int32_t topLogprobs = -1;  // -1: no log-probabilities; 0..20: that many alternatives with each token
 };
 
 enum class FinishReason { kStop, kLength, kToolCalls, kCancelled, kError };
 
 struct Usage {
     std::int32_t promptTokens = 0;
-    std::int32_t imageTokens = 0;      // part of promptTokens
+    std::int32_t imageTokens = 0;  // part of promptTokens
     std::int32_t completionTokens = 0;
     std::int32_t reasoningTokens = 0;  // part of completionTokens
     double queueSeconds = 0;
@@ -58,11 +61,21 @@ struct Usage {
 struct PrefillProgress {
     std::int32_t done = 0, total = 0;  // prompt tokens
 };
+/// Of the model's own distribution, before penalties, bias and temperature.
+struct TokenLogprob {
+    std::int32_t id = -1;
+    std::string bytes;  // may be part of a UTF-8 character
+    float logprob = 0;
+    std::vector<TokenLogprob> top;  // most likely first; empty inside `top`
+};
+/// `logprobs` belong to the tokens sampled since the previous delta; only if asked for.
 struct ReasoningDelta {
     std::string text;
+    std::vector<TokenLogprob> logprobs = {};
 };
 struct TextDelta {
-    std::string text;
+    std::string text;  // may be empty if only logprobs are left to report
+    std::vector<TokenLogprob> logprobs = {};
 };
 struct ToolCallDelta {
     std::int32_t index = 0;
@@ -73,25 +86,31 @@ struct Finished {
     FinishReason reason = FinishReason::kStop;
     std::string stopString;  // the stop string that matched, if any
     Usage usage;
+    std::int32_t stopTokenId = -1;  // the stop token that matched, if it is one of the request's own
 };
 struct Failed {
     ErrorCode code = ErrorCode::kInternal;
     std::string message;
 };
 
-/// What a request reports, in order: PrefillProgress*, (ReasoningDelta | TextDelta | ToolCallDelta)*, then exactly one of
-/// Finished or Failed.
+/// What a request reports, in order: PrefillProgress*, (ReasoningDelta | TextDelta | ToolCallDelta)*, then exactly one
+/// of Finished or Failed.
 using Event = std::variant<PrefillProgress, ReasoningDelta, TextDelta, ToolCallDelta, Finished, Failed>;
 
-/// Called on the engine's scheduler thread; must not block and must not throw.
+/// Called on the engine's scheduler thread; must not block, must not throw (a request whose sink throws is dropped) and
+/// must not destroy the engine. It may submit and cancel.
 using EventSink = std::function<void(const Event&)>;
 using RequestId = std::uint64_t;
 
 struct OpenOptions {
-    std::filesystem::path model;  // folder
-    int threads = 0;              // 0: all usable CPUs
-    std::uint64_t kvMemoryBytes = 0;  // 0: a quarter of the free memory
-    std::int32_t maxImageTokens = 8192;  // per picture
+    std::filesystem::path model;                   // folder
+    int threads = 0;                               // 0: all usable CPUs
+    std::uint64_t kvMemoryBytes = 0;               // 0: a quarter of the free memory
+    std::int32_t maxImageTokens = 8192;            // per picture
+    std::int32_t maxRunning = 8;                   // requests decoded together
+    std::int32_t maxWaiting = 256;                 // requests beyond these are refused
+    std::int32_t prefillChunk = 256;               // prompt tokens per step; bounds how long a cancel waits
+    std::uint64_t imageCacheBytes = 256ULL << 20;  // encoded pictures kept for the next turn of a conversation
 };
 
 /// Shown while a model is opened: fraction 0..1.
@@ -117,18 +136,26 @@ struct Metrics {
     std::uint64_t promptTokens = 0, generationTokens = 0;
     std::uint64_t kvTokensUsed = 0, kvTokensCapacity = 0;
     double attentionBusySeconds = 0, ffnBusySeconds = 0, linkSeconds = 0;
+    double visionSeconds = 0, samplingSeconds = 0;
+    std::uint64_t imagesEncoded = 0, imageCacheHits = 0, preemptions = 0;
     double lastTtftSeconds = 0, lastTpotSeconds = 0;
 };
 
 class Engine {
 public:
     /// Opens a checkpoint folder; blocks. Throws Error; kCancelled if `stop` is requested.
-    static std::unique_ptr<Engine> open(const OpenOptions& options, const EngineProgress& progress = {}, std::stop_token stop = {});
+    static std::unique_ptr<Engine> open(const OpenOptions& options, const EngineProgress& progress = {},
+                                        std::stop_token stop = {});
     virtual ~Engine() = default;  // cancels what is running
 
     [[nodiscard]] virtual const ModelInfo& info() const = 0;
-    /// Queues a request. Throws Error for what can be told at once (bad parameters, an image without a vision model); what
-    /// fails later is reported as Failed.
+    /// What the checkpoint's generation_config.json asks for; greedy where it does not sample. Callers start from this
+    /// and overwrite what their user chose.
+    [[nodiscard]] virtual sampling::SamplingParams defaultSampling() const { return {}; }
+    /// The open model's tokenizer, for token counts and /tokenize; null if the engine has none.
+    [[nodiscard]] virtual std::shared_ptr<const text::Tokenizer> tokenizer() const { return nullptr; }
+    /// Queues a request. Throws Error for what can be told at once (bad parameters, an image without a vision model);
+    /// what fails later is reported as Failed.
     virtual RequestId submit(Request request, EventSink sink) = 0;
     /// Takes effect within one token; unknown or finished ids are ignored. Finished{kCancelled} is still reported.
     virtual void cancel(RequestId id) = 0;

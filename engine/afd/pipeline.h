@@ -3,32 +3,30 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "engine/afd/roles.h"
 #include "engine/model/checkpoint.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/cpu/thread_pool.h"
 
 namespace step3::afd {
 
-/// KV cache and position of one sequence; lives on the attention role.
-class Sequence {
-public:
-    virtual ~Sequence() = default;
-    [[nodiscard]] virtual std::int64_t length() const = 0;    // tokens whose K and V are cached
-    [[nodiscard]] virtual std::uint64_t kvBytes() const = 0;  // bytes allocated
-};
-
 /// Tokens of one sequence in a step.
 struct StepEntry {
     Sequence* sequence = nullptr;
-    std::span<const std::int32_t> tokens;      // [T] new tokens, appended to the sequence
-    std::span<const float> embeddings;         // [T, H] if not empty: used instead of the embedding rows (image tokens spliced)
-    bool allLogits = false;                    // logits of every token, else of the last
+    std::span<const std::int32_t> tokens;  // [T] new tokens, appended to the sequence
+    std::span<const float>
+        embeddings;          // [T, H] if not empty: used instead of the embedding rows (image tokens spliced)
+    bool allLogits = false;  // logits of every token, else of the last
 };
 
-/// Sees intermediate values for `step3 debug forward`: name as in spec debug-cli ("layer3.out"), [T, width] float32 or int32.
+/// final_norm and logits hold the rows whose logits were asked for, everything else holds all rows of the step.
+/// Sees intermediate values for `step3 debug forward`: name as in spec debug-cli ("layer3.out"), [T, width] float32 or
+/// int32.
 struct StepObserver {
     std::function<void(std::string_view name, std::span<const float> values, std::int64_t width)> floats;
     std::function<void(std::string_view name, std::span<const std::int32_t> values, std::int64_t width)> ints;
@@ -43,18 +41,30 @@ struct PipelineStats {
     std::uint64_t tokens = 0;
 };
 
-/// The forward pass: an attention role and an FFN role joined by a link, walked layer by layer in micro-batches (design:
-/// two roles and a link). One step at a time; not thread-safe except stats().
+/// Choices of a pipeline whose two roles run on the CPU.
+struct CpuPipelineOptions {
+    int microBatches = 1;             // a step's rows are cut into this many parts, in flight one after another
+    std::optional<kernels::Isa> isa;  // kernels to use; absent: kernels::activeIsa()
+};
+
+/// The forward pass: an attention role and an FFN role joined by a link, walked layer by layer in micro-batches
+/// (design: two roles and a link). One step at a time; not thread-safe except stats().
 class Pipeline {
 public:
     /// CPU attention, CPU FFN, direct link, one micro-batch.
-    static std::unique_ptr<Pipeline> createCpu(std::shared_ptr<const model::Checkpoint> checkpoint, kernels::ThreadPool& pool);
+    static std::unique_ptr<Pipeline> createCpu(std::shared_ptr<const model::Checkpoint> checkpoint,
+                                               kernels::ThreadPool& pool);
+    /// Throws Error if a tensor is missing, if STEP3_ISA names nothing that runs here, or if an option is out of range.
+    static std::unique_ptr<Pipeline> createCpu(std::shared_ptr<const model::Checkpoint> checkpoint,
+                                               kernels::ThreadPool& pool, const CpuPipelineOptions& options);
     virtual ~Pipeline() = default;
 
     virtual std::unique_ptr<Sequence> newSequence() = 0;
-    /// Rows of embed_tokens, [T, H] float32.
+    /// Rows of embed_tokens, [T, H] float32. Throws Error kInvalidArgument for ids outside the vocabulary.
     virtual std::vector<float> embed(std::span<const std::int32_t> tokens) = 0;
-    /// Runs all entries; returns logits [rows, V] float32, entry by entry (one row each, or T with allLogits).
+    /// Runs all entries; returns logits [rows, V] float32, entry by entry (one row each, or T with allLogits). Throws
+    /// Error kInvalidArgument (no tokens, id outside the vocabulary, wrong size of embeddings, a sequence twice) or
+    /// kResourceExhausted (context length, memory); no sequence has then become longer.
     virtual std::vector<float> step(std::span<const StepEntry> entries, const StepObserver* observer = nullptr) = 0;
     [[nodiscard]] virtual PipelineStats stats() const = 0;
 };

@@ -21,12 +21,26 @@ struct ImagePlan {
     };
     std::vector<Box> boxes;     // row-major
     std::vector<bool> newline;  // after crop i
+
+    [[nodiscard]] std::int64_t paddedWidth() const { return pad && height > width ? height : width; }
+    [[nodiscard]] std::int64_t paddedHeight() const { return pad && width > height ? width : height; }
 };
 
-/// Throws Error if a side becomes 0 or the picture needs more than `maxTokens` tokens.
+/// Throws Error kInvalidArgument if a side is below 1, kInvalidData if the picture is so thin that a side becomes 0
+/// when it is scaled down to 3024 pixels.
 ImagePlan planImage(std::int64_t width, std::int64_t height, bool enablePatch = true);
 /// Tokens the expanded placeholder takes: crops * (patch tokens + 2) + newlines + image tokens + 2.
 std::int64_t imageTokens(const ImagePlan& plan, const model::PreprocessorConfig& config);
+/// Throws Error kResourceExhausted if the picture takes more than `maxTokens` tokens: thin pictures can ask for tens of
+/// thousands (section 6.5), so callers check before they preprocess. `name` appears in the error.
+void requireImageTokens(const ImagePlan& plan, const model::PreprocessorConfig& config, std::int64_t maxTokens,
+                        const std::string& name);
+
+/// The 8-bit stage of section 6.2: G, the picture padded and capped; then C, G resized for the crops (or G itself).
+Image globalView(const Image& image, const ImagePlan& plan);
+Image cropSource(const Image& global, const ImagePlan& plan);
+/// One crop of C; what lies outside C is black.
+Image cutCrop(const Image& source, const ImagePlan::Box& box);
 
 /// Input of the vision encoder: float32 [3, size, size] each, normalised.
 struct PixelValues {
@@ -34,6 +48,7 @@ struct PixelValues {
     std::vector<float> global;                // [3, imageSize, imageSize]
     std::vector<std::vector<float>> patches;  // each [3, patchSize, patchSize]
 };
+/// No crops unless `enablePatch` and config.enablePatch.
 PixelValues preprocess(const Image& image, const model::PreprocessorConfig& config, bool enablePatch);
 
 }  // namespace step3::image

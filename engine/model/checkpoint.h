@@ -53,8 +53,8 @@ class Checkpoint {
 public:
     /// Maps the shards and checks every tensor against the registry. Throws Error (file, tensor, expected, found);
     /// Error kCancelled if `stop` is requested.
-    static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& folder, const OpenProgressFn& progress = {},
-                                                  std::stop_token stop = {});
+    static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& folder,
+                                                  const OpenProgressFn& progress = {}, std::stop_token stop = {});
 
     virtual ~Checkpoint() = default;
 
@@ -62,7 +62,8 @@ public:
     [[nodiscard]] virtual const std::filesystem::path& folder() const = 0;
     [[nodiscard]] virtual const std::vector<TensorSpec>& registry() const = 0;
 
-    /// The tensor with this flat name, or null if it is optional and absent. Nested names in the file are already mapped.
+    /// The tensor with this flat name, or null if it is optional and absent. Nested names in the file are already
+    /// mapped.
     [[nodiscard]] virtual const Tensor* find(std::string_view name) const = 0;
     /// Like find, but throws Error kNotFound.
     [[nodiscard]] const Tensor& get(std::string_view name) const;

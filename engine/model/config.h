@@ -39,17 +39,17 @@ struct VisionConfig {
     std::int64_t imageSize = 0;
     std::int64_t patchSize = 0;
     std::int64_t numChannels = 3;
-    float layerNormEps = 1e-6F;       // the field if present, else 1e-6
-    std::int64_t projectorStride = 2; // understand_projector_stride
-    bool enablePatch = true;          // local crops; false if either config.json or preprocessor_config.json says so
+    float layerNormEps = 1e-6F;        // the field if present, else 1e-6
+    std::int64_t projectorStride = 2;  // understand_projector_stride
+    bool enablePatch = true;           // local crops; false if either config.json or preprocessor_config.json says so
 };
 
 /// preprocessor_config.json, spec section 6.
 struct PreprocessorConfig {
-    std::int64_t imageSize = 728;             // side of the global view's tensor
-    std::int64_t patchSize = 504;             // side of a local crop's tensor
-    std::int64_t numImageFeatureSize = 169;   // tokens of the global view
-    std::int64_t numPatchFeatureSize = 81;    // tokens of one crop
+    std::int64_t imageSize = 728;            // side of the global view's tensor
+    std::int64_t patchSize = 504;            // side of a local crop's tensor
+    std::int64_t numImageFeatureSize = 169;  // tokens of the global view
+    std::int64_t numPatchFeatureSize = 81;   // tokens of one crop
     bool enablePatch = true;
     std::array<float, 3> mean{0.48145466F, 0.4578275F, 0.40821073F};
     std::array<float, 3> std{0.26862954F, 0.26130258F, 0.27577711F};
@@ -80,8 +80,8 @@ struct ModelConfig {
     std::int64_t fp8BlockK = 128;
 };
 
-/// Reads and checks config.json, generation_config.json (optional) and preprocessor_config.json (needed with vision) of a
-/// Hugging Face folder. Throws Error naming file, field, expected and found.
+/// Reads and checks config.json, generation_config.json (optional) and preprocessor_config.json (needed with vision) of
+/// a Hugging Face folder. Throws Error naming file, field, expected and found.
 ModelConfig loadModelConfig(const std::filesystem::path& folder);
 
 }  // namespace step3::model

@@ -10,6 +10,8 @@
 
 namespace step3::sampling {
 
+/// How the next token is drawn. The order is vLLM's: penalties, bias, temperature, then top-k, top-p and min-p, each
+/// over what the one before it left.
 struct SamplingParams {
     float temperature = 0.0F;  // below 1e-5: greedy
     std::int32_t topK = 0;     // 0 or -1: off
@@ -20,26 +22,36 @@ struct SamplingParams {
     float frequencyPenalty = 0.0F;   // over output
     std::map<std::int32_t, float> logitBias;
     std::optional<std::uint64_t> seed;  // same seed, same text
-    std::int32_t maxTokens = 0;         // 0: as many as the context holds
-    std::int32_t minTokens = 0;
-    std::vector<std::string> stop;
+    std::int32_t maxTokens = 0;         // an upper bound; 0: as many as the context holds
+    std::int32_t minTokens = 0;         // no stop token and no stop string before these
+    std::vector<std::string> stop;      // at most kMaxStopStrings, none empty
     std::vector<std::int32_t> stopTokenIds;
     bool ignoreEos = false;
 };
 
-/// Throws Error kInvalidArgument naming the field, its range and the value found.
+inline constexpr std::size_t kMaxStopStrings = 4;  // as the OpenAI API
+inline constexpr float kGreedyBelow = 1e-5F;       // temperature
+
+/// Throws Error kInvalidArgument naming the field, its range and the value found (ranges: spec openai-api section 4).
 void validate(const SamplingParams& params, std::int64_t vocabSize);
 
 /// Draws the tokens of one request. Keeps its own random state and counts.
 class Sampler {
 public:
     Sampler(const SamplingParams& params, std::span<const std::int32_t> prompt, std::int64_t vocabSize);
-    /// `logits` [V] is modified. `banned` ids (e.g. EOS below minTokens) get -infinity.
+    /// `logits` [V] is modified. `banned` ids (e.g. EOS below minTokens) get -infinity. Of equal logits the lowest id
+    /// comes first. Throws Error if a logit is NaN or +infinity, or if all are banned.
     std::int32_t sample(std::span<float> logits, std::span<const std::int32_t> banned = {});
 
 private:
+    void applyPenalties(std::span<float> logits) const;
+    [[nodiscard]] std::int32_t draw(std::span<const float> logits);
+    /// Uniform in [0, 1), the same on every platform.
+    double uniform() { return static_cast<double>(random_() >> 11U) * 0x1p-53; }
+
     SamplingParams params_;
-    std::vector<std::uint8_t> inPrompt_;       // [V] only if repetitionPenalty != 1
+    std::int64_t vocabSize_;
+    std::vector<std::int32_t> promptIds_;  // distinct, sorted; only if repetitionPenalty != 1
     std::map<std::int32_t, std::int32_t> outputCounts_;
     std::mt19937_64 random_;
 };

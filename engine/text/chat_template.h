@@ -20,7 +20,8 @@ public:
 
     /// `messages`: array of objects as in the spec (OpenAI `image_url` parts count as {type: image}); `tools`: array of
     /// schemas or null. Each image stays one `<im_patch>`.
-    [[nodiscard]] virtual std::string render(const Json& messages, const Json& tools, bool addGenerationPrompt) const = 0;
+    [[nodiscard]] virtual std::string render(const Json& messages, const Json& tools,
+                                             bool addGenerationPrompt) const = 0;
 };
 
 }  // namespace step3::text

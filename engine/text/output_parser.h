@@ -48,11 +48,16 @@ public:
     [[nodiscard]] int toolCallCount() const { return toolCalls_; }
 
 private:
+    bool pushCalls(std::vector<OutputDelta>& out);
+
+    enum State { kText, kInCalls, kAfterCalls };
+
     Json tools_;
     bool inReasoning_;
     int toolCalls_ = 0;
-    std::string pending_;
-    int state_ = 0;
+    bool nameSent_ = false;  // of the call being read
+    std::string pending_;    // text that may hold or begin a marker
+    State state_ = kText;
 };
 
 }  // namespace step3::text

@@ -15,7 +15,8 @@ using TokenId = std::int32_t;
 /// Text to token ids and back. Immutable; safe to use from several threads.
 class Tokenizer {
 public:
-    /// Reads tokenizer.json (byte-level BPE) or, if there is none, tokenizer.model (sentencepiece) from a checkpoint folder.
+    /// Reads tokenizer.json (byte-level BPE) or, if there is none, tokenizer.model (sentencepiece) from a checkpoint
+    /// folder.
     static std::shared_ptr<const Tokenizer> fromFolder(const std::filesystem::path& folder);
     /// Reads one file; the kind is told by its content (JSON or sentencepiece model).
     static std::shared_ptr<const Tokenizer> fromFile(const std::filesystem::path& file);

@@ -22,14 +22,15 @@ constexpr std::size_t bytesPerElement(DType dtype) {
 }
 
 /// One linear layer's weights as they lie in the checkpoint: row-major W[n, k], y = x * W^T. Borrowed, never owned.
-/// Block-FP8 (spec step3-model section 4): W[o,i] = e4m3(data[o,i]) * scaleInv[(o / blockN) * scaleStride + i / blockK].
+/// Block-FP8 (spec step3-model section 4): W[o,i] = e4m3(data[o,i]) * scaleInv[(o / blockN) * scaleStride + i /
+/// blockK].
 struct WeightView {
     const void* data = nullptr;
     DType dtype = DType::kF32;
-    std::int64_t n = 0;                ///< output features (rows)
-    std::int64_t k = 0;                ///< input features (columns)
-    const float* scaleInv = nullptr;   ///< null unless dtype is kE4M3
-    std::int64_t scaleStride = 0;      ///< scales per row of blocks, ceil(k / blockK)
+    std::int64_t n = 0;               ///< output features (rows)
+    std::int64_t k = 0;               ///< input features (columns)
+    const float* scaleInv = nullptr;  ///< null unless dtype is kE4M3
+    std::int64_t scaleStride = 0;     ///< scales per row of blocks, ceil(k / blockK)
     std::int64_t blockN = 128;
     std::int64_t blockK = 128;
 };

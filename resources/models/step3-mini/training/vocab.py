@@ -1,4 +1,6 @@
-"""Names of everything the pictures can show, in English and Chinese, and the label layout of the encoder heads."""
+"""Names of everything the pictures can show, in English and Chinese, and the label layout of the encoder
+heads.
+"""
 
 COLOURS = {  # a few anchor values per colour name; the renderer jitters them
     "red": [(220, 40, 40), (200, 25, 30), (235, 60, 55), (176, 28, 36)],
@@ -14,17 +16,62 @@ COLOURS = {  # a few anchor values per colour name; the renderer jitters them
     "gray": [(135, 135, 135), (150, 150, 152), (110, 112, 115)],
 }
 COLOUR_NAMES = list(COLOURS)
-COLOUR_ZH = dict(red="红色", orange="橙色", yellow="黄色", green="绿色", blue="蓝色", purple="紫色",
-                 pink="粉色", brown="棕色", black="黑色", white="白色", gray="灰色")
+COLOUR_ZH = dict(
+    red="红色",
+    orange="橙色",
+    yellow="黄色",
+    green="绿色",
+    blue="蓝色",
+    purple="紫色",
+    pink="粉色",
+    brown="棕色",
+    black="黑色",
+    white="白色",
+    gray="灰色",
+)
 
-SHAPES = ["circle", "square", "triangle", "star", "rectangle", "diamond", "pentagon", "hexagon", "heart",
-          "cross", "ring"]
-SHAPE_ZH = dict(circle="圆形", square="正方形", triangle="三角形", star="星形", rectangle="长方形", diamond="菱形",
-                pentagon="五边形", hexagon="六边形", heart="心形", cross="十字", ring="圆环")
-SHAPE_ALIASES = dict(circle=["disc", "round shape"], diamond=["rhombus"], cross=["plus sign", "plus"],
-                     ring=["donut shape"], star=["five-pointed star"])
-SHAPE_ZH_ALIASES = dict(star=["五角星", "星星"], circle=["圆"], square=["方块"], rectangle=["矩形"],
-                        heart=["爱心"], cross=["十字形"], ring=["环形"])
+SHAPES = [
+    "circle",
+    "square",
+    "triangle",
+    "star",
+    "rectangle",
+    "diamond",
+    "pentagon",
+    "hexagon",
+    "heart",
+    "cross",
+    "ring",
+]
+SHAPE_ZH = dict(
+    circle="圆形",
+    square="正方形",
+    triangle="三角形",
+    star="星形",
+    rectangle="长方形",
+    diamond="菱形",
+    pentagon="五边形",
+    hexagon="六边形",
+    heart="心形",
+    cross="十字",
+    ring="圆环",
+)
+SHAPE_ALIASES = dict(
+    circle=["disc", "round shape"],
+    diamond=["rhombus"],
+    cross=["plus sign", "plus"],
+    ring=["donut shape"],
+    star=["five-pointed star"],
+)
+SHAPE_ZH_ALIASES = dict(
+    star=["五角星", "星星"],
+    circle=["圆"],
+    square=["方块"],
+    rectangle=["矩形"],
+    heart=["爱心"],
+    cross=["十字形"],
+    ring=["环形"],
+)
 
 # emoji, English name, Chinese name, category, other English words for it (questions only)
 _PICTOGRAMS = """
@@ -60,14 +107,34 @@ PICT_EN = [p[1] for p in PICTOGRAMS]
 PICT_ZH = [p[2] for p in PICTOGRAMS]
 PICT_CATEGORY = [p[3] for p in PICTOGRAMS]
 PICT_ALIAS = [p[4] if len(p) > 4 else None for p in PICTOGRAMS]
-CATEGORY_ZH = dict(animal="动物", fruit="水果", vegetable="蔬菜", food="食物", drink="饮料", vehicle="交通工具",
-                   ball="球", instrument="乐器", device="电子设备", object="物品", clothing="衣物",
-                   nature="自然现象", plant="植物", building="建筑")
+CATEGORY_ZH = dict(
+    animal="动物",
+    fruit="水果",
+    vegetable="蔬菜",
+    food="食物",
+    drink="饮料",
+    vehicle="交通工具",
+    ball="球",
+    instrument="乐器",
+    device="电子设备",
+    object="物品",
+    clothing="衣物",
+    nature="自然现象",
+    plant="植物",
+    building="建筑",
+)
 
 POSITIONS = {  # (column, row) of a 3x3 grid
-    (0, 0): ("top left", "左上角"), (1, 0): ("top", "上方"), (2, 0): ("top right", "右上角"),
-    (0, 1): ("left", "左边"), (1, 1): ("center", "中间"), (2, 1): ("right", "右边"),
-    (0, 2): ("bottom left", "左下角"), (1, 2): ("bottom", "下方"), (2, 2): ("bottom right", "右下角")}
+    (0, 0): ("top left", "左上角"),
+    (1, 0): ("top", "上方"),
+    (2, 0): ("top right", "右上角"),
+    (0, 1): ("left", "左边"),
+    (1, 1): ("center", "中间"),
+    (2, 1): ("right", "右边"),
+    (0, 2): ("bottom left", "左下角"),
+    (1, 2): ("bottom", "下方"),
+    (2, 2): ("bottom right", "右下角"),
+}
 
 # label columns of the encoder heads: shapes | colours | pictograms | chart parts
 PARTS = ["bar", "line", "pie", "text"]
@@ -76,5 +143,6 @@ L_COLOUR = L_SHAPE + len(SHAPES)
 L_PICT = L_COLOUR + len(COLOUR_NAMES)
 L_PART = L_PICT + len(PICTOGRAMS)
 N_LABELS = L_PART + len(PARTS)
-LABEL_GROUPS = dict(shape=(L_SHAPE, L_COLOUR), colour=(L_COLOUR, L_PICT), pict=(L_PICT, L_PART),
-                    part=(L_PART, N_LABELS))
+LABEL_GROUPS = dict(
+    shape=(L_SHAPE, L_COLOUR), colour=(L_COLOUR, L_PICT), pict=(L_PICT, L_PART), part=(L_PART, N_LABELS)
+)

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/afd/link.h"
+#include "engine/afd/pipeline.h"
+#include "engine/attention/attention_backend.h"
+
+namespace step3::afd {
+
+/// A pipeline made of any attention role and any link. Micro-batches rotate: while one is with the FFN role, the
+/// attention role works on the next (spec afd section 2).
+class TwoRolePipeline final : public Pipeline {
+public:
+    TwoRolePipeline(model::TextConfig config, std::unique_ptr<attention::AttentionBackend> attention,
+                    std::unique_ptr<Link> link, int microBatches);
+
+    std::unique_ptr<Sequence> newSequence() override;
+    std::vector<float> embed(std::span<const std::int32_t> tokens) override;
+    std::vector<float> step(std::span<const StepEntry> entries, const StepObserver* observer) override;
+    [[nodiscard]] PipelineStats stats() const override;
+
+private:
+    void checkTokens(std::span<const std::int32_t> tokens) const;
+    void checkEntries(std::span<const StepEntry> entries) const;
+    void walkLayers(const std::vector<RowRange>& batches, const StepObserver* observer);
+    void finishFfn(int slot, RowRange rows);
+    void showRouting(std::int64_t layer, const StepObserver& observer) const;
+
+    model::TextConfig config_;
+    std::unique_ptr<attention::AttentionBackend> attention_;
+    std::unique_ptr<Link> link_;
+    int microBatches_;
+    double linkCallSeconds_ = 0;  // of the step under way: spent in send and receive
+
+    mutable std::mutex statsMutex_;
+    PipelineStats stats_;
+};
+
+}  // namespace step3::afd

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace step3::image {
+
+/// What a picture's header says.
+struct StbHeader {
+    std::int64_t width = 0;
+    std::int64_t height = 0;
+};
+
+struct StbFree {
+    void operator()(std::uint8_t* pixels) const;
+};
+
+/// Result of stb_image: 8 bits a channel, row-major; 1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha.
+struct StbPixels {
+    std::int64_t width = 0;
+    std::int64_t height = 0;
+    int channels = 0;
+    std::unique_ptr<std::uint8_t, StbFree> data;  // [height, width, channels]; null on failure
+    bool cutOff = false;                          // the decoder asked for bytes behind the end
+    std::string failure;                          // stb_image's reason if data is null
+};
+
+/// The header alone; on failure `failure` holds stb_image's reason, else it stays empty. `cutOff` as above.
+StbHeader readStbHeader(std::span<const std::byte> encoded, bool& cutOff, std::string& failure);
+StbPixels decodeWithStb(std::span<const std::byte> encoded);
+
+}  // namespace step3::image

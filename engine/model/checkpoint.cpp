@@ -1,0 +1,320 @@
+#include "engine/model/checkpoint.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <set>
+#include <unordered_map>
+
+#include "engine/error.h"
+#include "engine/json.h"
+#include "engine/model/config_json.h"
+#include "engine/model/mapped_file.h"
+#include "engine/model/safetensors.h"
+
+namespace step3::model {
+namespace {
+
+namespace fs = std::filesystem;
+using kernels::DType;
+
+constexpr std::uint64_t kScanLimit = 256ULL
+                                     << 20;  // FP8 codes are looked through only in checkpoints smaller than this
+constexpr std::string_view kScaleSuffix = "_scale_inv";
+
+std::string dtypeName(DType dtype) {
+    switch (dtype) {
+        case DType::kF32: return "F32";
+        case DType::kF16: return "F16";
+        case DType::kBF16: return "BF16";
+        case DType::kE4M3: return "F8_E4M3";
+        case DType::kI32: return "I32";
+        case DType::kI64: return "I64";
+        case DType::kU8: return "U8";
+    }
+    return "?";
+}
+
+std::string shapeText(const std::vector<std::int64_t>& shape) {
+    std::string text = "[";
+    for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+    return text + "]";
+}
+
+/// Flat name of a tensor stored under the nested names of the original classes (spec section 3, last paragraph).
+std::string flatName(const std::string& name) {
+    static constexpr std::pair<std::string_view, std::string_view> kPrefixes[] = {
+        {"model.language_model.", "model."}, {"model.vision_model.", "vision_model."}, {"model.vit_", "vit_"},
+        {"language_model.model.", "model."}, {"language_model.lm_head.", "lm_head."},  {"model.lm_head.", "lm_head."},
+    };
+    for (const auto& [nested, flat] : kPrefixes)
+        if (name.starts_with(nested)) return std::string(flat) + name.substr(nested.size());
+    return name;
+}
+
+struct Stored {
+    SafetensorsEntry entry;
+    std::size_t shard = 0;
+};
+
+class MappedCheckpoint final : public Checkpoint {
+public:
+    MappedCheckpoint(const fs::path& folder, const OpenProgressFn& progress, const std::stop_token& stop)
+        : folder_(folder), config_(loadModelConfig(folder)), registry_(tensorRegistry(config_)) {
+        const std::vector<std::string> files = listShards();
+        for (const std::string& file : files) {
+            checkStop(stop);
+            readShard(file);
+        }
+        checkIndex();
+        bindTensors(progress, stop);
+    }
+
+    [[nodiscard]] const ModelConfig& config() const override { return config_; }
+    [[nodiscard]] const fs::path& folder() const override { return folder_; }
+    [[nodiscard]] const std::vector<TensorSpec>& registry() const override { return registry_; }
+    [[nodiscard]] const Tensor* find(std::string_view name) const override {
+        const auto it = tensors_.find(std::string(name));
+        return it == tensors_.end() ? nullptr : &it->second;
+    }
+
+private:
+    static void checkStop(const std::stop_token& stop) {
+        if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "opening the model was cancelled");
+    }
+
+    /// Shard file names, from the index or the single file there is.
+    std::vector<std::string> listShards() {
+        const fs::path index = folder_ / "model.safetensors.index.json";
+        std::error_code ignored;
+        if (fs::exists(index, ignored)) {
+            const MappedFile file(index);
+            const Json object = parseConfigObject(file.text(), index.string());
+            const auto map = object.find("weight_map");
+            if (map == object.end() || !map->is_object() || map->empty())
+                throw Error(ErrorCode::kInvalidData,
+                            index.string() + ": field weight_map: expected tensor names with shard names, found " +
+                                (map == object.end() ? "nothing" : std::string(map->type_name())));
+            std::set<std::string> names;
+            for (const auto& [tensor, shard] : map->items()) {
+                const std::string name = shard.is_string() ? shard.get<std::string>() : "";
+                if (name.empty() || name.find('/') != std::string::npos || name.find('\\') != std::string::npos ||
+                    name == "..")
+                    throw Error(ErrorCode::kInvalidData, index.string() + ": tensor " + tensor +
+                                                             ": expected the name of a shard in this folder, found " +
+                                                             shard.dump());
+                if (!fs::exists(folder_ / name, ignored))
+                    throw Error(ErrorCode::kNotFound, index.string() + ": tensor " + tensor + ": expected shard " +
+                                                          name + " in this folder, found none");
+                names.insert(name);
+                indexed_.emplace_back(tensor, name);
+            }
+            indexFile_ = index;
+            return {names.begin(), names.end()};
+        }
+        std::vector<std::string> found;
+        for (const auto& item : fs::directory_iterator(folder_, ignored))
+            if (item.path().extension() == ".safetensors") found.push_back(item.path().filename().string());
+        if (std::find(found.begin(), found.end(), "model.safetensors") != found.end()) return {"model.safetensors"};
+        if (found.size() == 1) return found;
+        throw Error(
+            ErrorCode::kNotFound,
+            folder_.string() + ": expected model.safetensors or model.safetensors.index.json, found " +
+                (found.empty() ? "neither" : std::to_string(found.size()) + " safetensors files without an index"));
+    }
+
+    void readShard(const std::string& name) {
+        const fs::path path = folder_ / name;
+        MappedFile file(path);
+        for (SafetensorsEntry& entry : parseSafetensorsHeader(file.text(), file.size(), path.string(), &unknown_)) {
+            const std::string flat = flatName(entry.name);
+            const auto [it, inserted] = stored_.try_emplace(flat, Stored{entry, shards_.size()});
+            if (!inserted)
+                throw Error(ErrorCode::kInvalidData,
+                            path.string() + ": tensor " + entry.name +
+                                ": expected one tensor of this name, found a second in " +
+                                (it->second.shard < shardNames_.size() ? shardNames_[it->second.shard] : name));
+        }
+        shardNames_.push_back(name);
+        shards_.push_back(std::move(file));
+    }
+
+    /// Every tensor the index names must lie in the shard it names.
+    void checkIndex() const {
+        for (const auto& [tensor, shard] : indexed_) {
+            const auto it = stored_.find(flatName(tensor));
+            if (it != stored_.end() && shardNames_[it->second.shard] == shard) continue;
+            if (std::find(unknown_.begin(), unknown_.end(), tensor) != unknown_.end()) continue;
+            throw Error(ErrorCode::kInvalidData,
+                        indexFile_.string() + ": tensor " + tensor + ": expected it in shard " + shard + ", found it " +
+                            (it == stored_.end() ? "nowhere" : "in " + shardNames_[it->second.shard]));
+        }
+    }
+
+    void bindTensors(const OpenProgressFn& progress, const std::stop_token& stop) {
+        std::uint64_t total = 0;
+        for (const auto& [name, item] : stored_) total += item.entry.end - item.entry.begin;
+        std::uint64_t done = 0;
+        for (const TensorSpec& spec : registry_) {
+            checkStop(stop);
+            const auto it = stored_.find(spec.name);
+            if (it == stored_.end()) {
+                if (std::find(unknown_.begin(), unknown_.end(), spec.name) != unknown_.end())
+                    throw Error(ErrorCode::kUnsupported,
+                                folder_.string() + ": tensor " + spec.name +
+                                    ": expected F32, F16, BF16 or F8_E4M3, found another dtype");
+                if (!spec.optional)
+                    throw Error(ErrorCode::kNotFound, folder_.string() + ": tensor " + spec.name + ": expected shape " +
+                                                          shapeText(spec.shape) + ", found no such tensor");
+                continue;
+            }
+            tensors_.emplace(spec.name, bind(spec, it->second, total));
+            done += it->second.entry.end - it->second.entry.begin;
+            if (progress) progress({done, total});
+        }
+    }
+
+    Tensor bind(const TensorSpec& spec, const Stored& item, std::uint64_t totalBytes) {
+        const SafetensorsEntry& entry = item.entry;
+        const std::string where = (folder_ / shardNames_[item.shard]).string() + ": tensor " + entry.name;
+        const bool isFloat = entry.dtype == DType::kF32 || entry.dtype == DType::kF16 || entry.dtype == DType::kBF16;
+        const bool isFp8 = entry.dtype == DType::kE4M3;
+        if (!isFloat && !(isFp8 && spec.quantisable))
+            throw Error(ErrorCode::kInvalidData, where + ": expected dtype F32, F16 or BF16" +
+                                                     (spec.quantisable ? " or F8_E4M3" : "") + ", found " +
+                                                     dtypeName(entry.dtype));
+        if (entry.shape != spec.shape)
+            throw Error(ErrorCode::kInvalidData, where + ": expected shape " + shapeText(spec.shape) + " " + spec.axes +
+                                                     ", found " + shapeText(entry.shape));
+        Tensor tensor;
+        tensor.dtype = entry.dtype;
+        tensor.shape = entry.shape;
+        tensor.byteSize = entry.end - entry.begin;
+        tensor.data =
+            aligned(shards_[item.shard].data() + entry.begin, tensor.byteSize, kernels::bytesPerElement(entry.dtype));
+        const auto scale = stored_.find(spec.name + std::string(kScaleSuffix));
+        if (isFp8) {
+            if (scale == stored_.end())
+                throw Error(ErrorCode::kNotFound, where + ": expected scales in " + spec.name +
+                                                      std::string(kScaleSuffix) + ", found no such tensor");
+            tensor.scaleInv = bindScales(spec, scale->second);
+            if (totalBytes < kScanLimit) checkCodes(tensor, where);
+        } else if (scale != stored_.end()) {
+            throw Error(ErrorCode::kInvalidData,
+                        where + ": expected dtype F8_E4M3 beside its scales, found " + dtypeName(entry.dtype));
+        }
+        return tensor;
+    }
+
+    const float* bindScales(const TensorSpec& spec, const Stored& item) {
+        const SafetensorsEntry& entry = item.entry;
+        const std::string where = (folder_ / shardNames_[item.shard]).string() + ": tensor " + entry.name;
+        std::vector<std::int64_t> shape = spec.shape;
+        const std::size_t rank = shape.size();
+        shape[rank - 2] = (shape[rank - 2] + config_.fp8BlockN - 1) / config_.fp8BlockN;
+        shape[rank - 1] = (shape[rank - 1] + config_.fp8BlockK - 1) / config_.fp8BlockK;
+        if (entry.dtype != DType::kF32)
+            throw Error(ErrorCode::kInvalidData, where + ": expected dtype F32, found " + dtypeName(entry.dtype));
+        if (entry.shape != shape)
+            throw Error(ErrorCode::kInvalidData,
+                        where + ": expected shape " + shapeText(shape) + ", found " + shapeText(entry.shape));
+        const auto* scales = reinterpret_cast<const float*>(
+            aligned(shards_[item.shard].data() + entry.begin, entry.end - entry.begin, 4));
+        const std::uint64_t count = (entry.end - entry.begin) / 4;
+        for (std::uint64_t i = 0; i < count; ++i)
+            if (!std::isfinite(scales[i]) || scales[i] < 0.0F)
+                throw Error(ErrorCode::kInvalidData, where + ": expected finite scales of at least 0, found " +
+                                                         std::to_string(scales[i]) + " at " + std::to_string(i));
+        return scales;
+    }
+
+    static void checkCodes(const Tensor& tensor, const std::string& where) {
+        for (std::uint64_t i = 0; i < tensor.byteSize; ++i)
+            if ((std::to_integer<unsigned>(tensor.data[i]) & 0x7FU) == 0x7FU)
+                throw Error(ErrorCode::kInvalidData,
+                            where + ": expected finite F8_E4M3 codes, found NaN at " + std::to_string(i));
+    }
+
+    /// The data itself if it is aligned for its element, else an aligned copy (safetensors does not promise alignment).
+    const std::byte* aligned(const std::byte* data, std::uint64_t bytes, std::size_t alignment) {
+        if (reinterpret_cast<std::uintptr_t>(data) % alignment == 0) return data;
+        auto& copy = copies_.emplace_back(std::make_unique<std::byte[]>(bytes));
+        std::memcpy(copy.get(), data, bytes);
+        return copy.get();
+    }
+
+    fs::path folder_;
+    ModelConfig config_;
+    std::vector<TensorSpec> registry_;
+    std::vector<MappedFile> shards_;
+    std::vector<std::string> shardNames_;
+    std::map<std::string, Stored> stored_;  // by flat name
+    std::vector<std::string> unknown_;      // tensors of a dtype this program does not know
+    std::vector<std::pair<std::string, std::string>> indexed_;
+    fs::path indexFile_;
+    std::unordered_map<std::string, Tensor> tensors_;
+    std::vector<std::unique_ptr<std::byte[]>> copies_;
+};
+
+float halfToFloat(std::uint16_t bits) {
+    const std::uint32_t sign = (bits & 0x8000U) << 16;
+    const std::uint32_t exponent = bits >> 10 & 0x1FU;
+    const std::uint32_t mantissa = bits & 0x3FFU;
+    if (exponent == 0)
+        return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(static_cast<float>(mantissa) * 0x1p-24F));
+    if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000U | mantissa << 13);
+    return std::bit_cast<float>(sign | (exponent + 112) << 23 | mantissa << 13);
+}
+
+}  // namespace
+
+std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder, const OpenProgressFn& progress,
+                                                   std::stop_token stop) {
+    return std::make_shared<MappedCheckpoint>(folder, progress, stop);
+}
+
+const Tensor& Checkpoint::get(std::string_view name) const {
+    const Tensor* tensor = find(name);
+    if (tensor == nullptr)
+        throw Error(ErrorCode::kNotFound, folder().string() + ": tensor " + std::string(name) +
+                                              ": expected it in the checkpoint, found no such tensor");
+    return *tensor;
+}
+
+kernels::WeightView Checkpoint::matrix(std::string_view name, std::int64_t expert) const {
+    const Tensor& tensor = get(name);
+    kernels::WeightView view;
+    const std::size_t rank = tensor.shape.size();
+    view.dtype = tensor.dtype;
+    view.n = tensor.shape[rank - 2];
+    view.k = tensor.shape[rank - 1];
+    view.blockN = config().fp8BlockN;
+    view.blockK = config().fp8BlockK;
+    const std::int64_t index = expert < 0 ? 0 : expert;
+    view.data =
+        tensor.data + static_cast<std::uint64_t>(index * view.n * view.k) * kernels::bytesPerElement(tensor.dtype);
+    if (tensor.scaleInv != nullptr) {
+        view.scaleStride = (view.k + view.blockK - 1) / view.blockK;
+        view.scaleInv = tensor.scaleInv + index * ((view.n + view.blockN - 1) / view.blockN) * view.scaleStride;
+    }
+    return view;
+}
+
+std::vector<float> Checkpoint::floats(std::string_view name) const {
+    const Tensor& tensor = get(name);
+    const std::size_t count = tensor.byteSize / kernels::bytesPerElement(tensor.dtype);
+    std::vector<float> values(count);
+    if (tensor.dtype == DType::kF32) {
+        std::memcpy(values.data(), tensor.data, tensor.byteSize);
+        return values;
+    }
+    const auto* bits = reinterpret_cast<const std::uint16_t*>(tensor.data);
+    for (std::size_t i = 0; i < count; ++i)
+        values[i] = tensor.dtype == DType::kBF16 ? std::bit_cast<float>(static_cast<std::uint32_t>(bits[i]) << 16)
+                                                 : halfToFloat(bits[i]);
+    return values;
+}
+
+}  // namespace step3::model

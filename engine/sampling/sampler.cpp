@@ -1,0 +1,138 @@
+#include "engine/sampling/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "engine/error.h"
+
+namespace step3::sampling {
+
+namespace {
+
+constexpr float kNegativeInfinity = -std::numeric_limits<float>::infinity();
+
+std::uint64_t randomSeed() {
+    std::random_device device;
+    return (static_cast<std::uint64_t>(device()) << 32U) | device();
+}
+
+std::vector<std::int32_t> distinctInRange(std::span<const std::int32_t> ids, std::int64_t vocabSize) {
+    std::vector<std::int32_t> distinct(ids.begin(), ids.end());
+    std::sort(distinct.begin(), distinct.end());
+    distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+    std::erase_if(distinct, [&](std::int32_t id) { return id < 0 || id >= vocabSize; });
+    return distinct;
+}
+
+/// The first `count` ids in order of falling logit, then rising id. Never ids whose logit is -infinity.
+std::vector<std::int32_t> likeliest(std::span<const float> logits, std::vector<std::int32_t> ids, std::size_t count) {
+    const auto before = [&](std::int32_t a, std::int32_t b) {
+        const float la = logits[static_cast<std::size_t>(a)];
+        const float lb = logits[static_cast<std::size_t>(b)];
+        return la != lb ? la > lb : a < b;
+    };
+    count = std::min(count, ids.size());
+    const auto middle = ids.begin() + static_cast<std::ptrdiff_t>(count);
+    if (count < ids.size()) std::nth_element(ids.begin(), middle, ids.end(), before);
+    ids.resize(count);
+    std::sort(ids.begin(), ids.end(), before);
+    return ids;
+}
+
+}  // namespace
+
+Sampler::Sampler(const SamplingParams& params, std::span<const std::int32_t> prompt, std::int64_t vocabSize)
+    : params_(params), vocabSize_(vocabSize), random_(params.seed ? *params.seed : randomSeed()) {
+    if (params_.repetitionPenalty != 1.0F) promptIds_ = distinctInRange(prompt, vocabSize);
+}
+
+void Sampler::applyPenalties(std::span<float> logits) const {
+    const auto repeat = [&](std::int32_t id) {
+        float& logit = logits[static_cast<std::size_t>(id)];
+        if (logit == kNegativeInfinity) return;
+        logit = logit > 0.0F ? logit / params_.repetitionPenalty : logit * params_.repetitionPenalty;
+        logit = std::clamp(logit, std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max());
+    };
+    if (params_.repetitionPenalty != 1.0F) {
+        for (const std::int32_t id : promptIds_) repeat(id);
+        for (const auto& [id, count] : outputCounts_) {
+            if (!std::binary_search(promptIds_.begin(), promptIds_.end(), id)) repeat(id);
+        }
+    }
+    if (params_.frequencyPenalty != 0.0F || params_.presencePenalty != 0.0F) {
+        for (const auto& [id, count] : outputCounts_) {
+            logits[static_cast<std::size_t>(id)] -=
+                params_.frequencyPenalty * static_cast<float>(count) + params_.presencePenalty;
+        }
+    }
+}
+
+std::int32_t Sampler::draw(std::span<const float> logits) {
+    std::vector<std::int32_t> ids;  // candidates
+    ids.reserve(logits.size());
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+        if (logits[i] != kNegativeInfinity) ids.push_back(static_cast<std::int32_t>(i));
+    }
+    const float top = *std::max_element(logits.begin(), logits.end());
+    const auto weight = [&](std::int32_t id) {
+        return std::exp(static_cast<double>(logits[static_cast<std::size_t>(id)] - top) /
+                        static_cast<double>(params_.temperature));
+    };
+    if (params_.topK > 0) ids = likeliest(logits, std::move(ids), static_cast<std::size_t>(params_.topK));
+    if (params_.topP < 1.0F) {
+        const double total =
+            std::accumulate(ids.begin(), ids.end(), 0.0, [&](double sum, std::int32_t id) { return sum + weight(id); });
+        // Nearly always a few hundred tokens hold the mass: sort a growing head instead of the whole vocabulary.
+        for (std::size_t head = 256;; head *= 16) {
+            std::vector<std::int32_t> sorted = likeliest(logits, ids, head);
+            double sum = 0.0;
+            std::size_t kept = 0;
+            while (kept < sorted.size() && sum < static_cast<double>(params_.topP) * total)
+                sum += weight(sorted[kept++]);
+            if (kept < sorted.size() || sorted.size() == ids.size()) {
+                sorted.resize(std::max<std::size_t>(kept, 1));
+                ids = std::move(sorted);
+                break;
+            }
+        }
+    }
+    if (params_.minP > 0.0F) {  // the likeliest candidate always stays: its weight is 1
+        std::erase_if(ids, [&](std::int32_t id) { return weight(id) < static_cast<double>(params_.minP); });
+    }
+    const double total =
+        std::accumulate(ids.begin(), ids.end(), 0.0, [&](double sum, std::int32_t id) { return sum + weight(id); });
+    double rest = uniform() * total;
+    for (const std::int32_t id : ids) {
+        rest -= weight(id);
+        if (rest < 0.0) return id;
+    }
+    return ids.back();
+}
+
+std::int32_t Sampler::sample(std::span<float> logits, std::span<const std::int32_t> banned) {
+    if (logits.empty() || static_cast<std::int64_t>(logits.size()) != vocabSize_) {
+        throw Error(ErrorCode::kInternal, "sampler: expected " + std::to_string(vocabSize_) + " logits, got " +
+                                              std::to_string(logits.size()));
+    }
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+        if (!(logits[i] < std::numeric_limits<float>::infinity())) {
+            throw Error(ErrorCode::kInternal, "sampler: the logit of token " + std::to_string(i) + " is " +
+                                                  (std::isnan(logits[i]) ? "not a number" : "infinite"));
+        }
+    }
+    applyPenalties(logits);
+    for (const auto& [id, bias] : params_.logitBias) logits[static_cast<std::size_t>(id)] += bias;
+    for (const std::int32_t id : banned) {
+        if (id >= 0 && id < vocabSize_) logits[static_cast<std::size_t>(id)] = kNegativeInfinity;
+    }
+    const auto best = std::max_element(logits.begin(), logits.end());
+    if (*best == kNegativeInfinity) throw Error(ErrorCode::kInternal, "sampler: every token is banned");
+    const auto id =
+        params_.temperature < kGreedyBelow ? static_cast<std::int32_t>(best - logits.begin()) : draw(logits);
+    ++outputCounts_[id];
+    return id;
+}
+
+}  // namespace step3::sampling

@@ -1,0 +1,184 @@
+#include "engine/serving/http/server.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <optional>
+
+#include "engine/serving/http/chat_exchange.h"
+#include "engine/serving/http/session.h"
+
+namespace step3::serving::http {
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+constexpr std::chrono::milliseconds kAcceptPause{100};  // after an error such as too many open files
+
+ServedModel servedModel(const Engine& engine) {
+    const ModelInfo& info = engine.info();
+    ServedModel model;
+    model.name = info.name;
+    model.maxContext = info.maxContext;
+    model.vocabSize = info.vocabSize;
+    model.defaults = engine.defaultSampling();
+    model.pictures.vision = info.vision;
+    model.pictures.model = info.name;
+    return model;
+}
+
+std::int64_t unixTime() {
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+struct Server::Impl {
+    Impl(Engine& engine, ServerOptions serverOptions)
+        : options(std::move(serverOptions)),
+          context(engine),
+          acceptor(io),
+          pause(io),
+          grace(io),
+          signals(io) {
+        context.model = servedModel(engine);
+        context.started = unixTime();
+        context.keys = ApiKeys(options.apiKeys);
+        context.limits = options.limits;
+        context.log = options.log;
+        context.network = io.get_executor();
+        listen();
+        if (options.handleSignals) {
+            signals.add(SIGINT);
+            signals.add(SIGTERM);
+            awaitSignal();
+        }
+        accept();
+    }
+
+    /// After run() there is nothing left. Without it, answers under way are ended here: the engine reports to `io`.
+    ~Impl() {
+        cancelAll();
+        io.restart();
+        while (!context.exchanges.empty()) io.run_one();
+        context.workers.join();
+    }
+
+    void listen() {
+        const auto reject = [&](const std::string& what) {
+            return Error(ErrorCode::kIo, "cannot listen on " + options.host + ", port " + std::to_string(options.port) +
+                                             ": " + what);
+        };
+        boost::system::error_code error;
+        tcp::resolver resolver(io);
+        const auto found = resolver.resolve(options.host, std::to_string(options.port),
+                                            tcp::resolver::passive | tcp::resolver::numeric_service, error);
+        if (error || found.empty()) throw reject(error ? error.message() : "the name has no address");
+        const tcp::endpoint endpoint = *found.begin();
+        acceptor.open(endpoint.protocol(), error);
+        if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
+        if (!error) acceptor.bind(endpoint, error);
+        if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+        if (error) throw reject(error.message());
+        bound = acceptor.local_endpoint();
+    }
+
+    void accept() {
+        acceptor.async_accept([this](boost::system::error_code error, tcp::socket socket) {
+            if (!acceptor.is_open()) return;
+            if (error) {
+                pause.expires_after(kAcceptPause);
+                pause.async_wait([this](boost::system::error_code cancelled) {
+                    if (!cancelled && acceptor.is_open()) accept();
+                });
+                return;
+            }
+            // Beyond the limit the socket is closed here: an answer would cost what the limit saves.
+            if (context.sessions.size() < options.limits.connections) {
+                std::make_shared<Session>(context, std::move(socket))->start();
+            }
+            accept();
+        });
+    }
+
+    void awaitSignal() {
+        signals.async_wait([this](boost::system::error_code error, int) {
+            if (error) return;
+            stop();
+            awaitSignal();
+        });
+    }
+
+    void stop() {
+        const bool again = std::exchange(context.stopping, true);
+        boost::system::error_code ignored;
+        acceptor.close(ignored);
+        pause.cancel();
+        stopSessions(false);
+        if (again) return cancelAll();  // the wait below goes on
+        grace.expires_after(options.limits.stopGrace);
+        grace.async_wait([this](boost::system::error_code error) {
+            if (!error) cancelAll();
+        });
+        endIfIdle();
+    }
+
+    void stopSessions(bool evenReading) {
+        const auto sessions = context.sessions;  // a session that ends leaves the set
+        for (Session* session : sessions) {
+            if (context.sessions.count(session) > 0) session->stop(evenReading);
+        }
+    }
+
+    void cancelAll() {
+        const auto exchanges = context.exchanges;
+        for (const auto& exchange : exchanges) exchange->cancel();
+        stopSessions(true);
+    }
+
+    /// The timer of grace and the wait for signals would keep run() from returning; both go once nothing is left.
+    void endIfIdle() {
+        if (context.sessions.empty() && context.exchanges.empty()) {
+            grace.cancel();
+            signals.cancel();
+            return;
+        }
+        pause.expires_after(std::chrono::milliseconds(20));
+        pause.async_wait([this](boost::system::error_code error) {
+            if (!error) endIfIdle();
+        });
+    }
+
+    ServerOptions options;
+    ServerContext context;  // before `io`, whose end takes the sessions with it
+    asio::io_context io{1};
+    tcp::acceptor acceptor;
+    asio::steady_timer pause;
+    asio::steady_timer grace;
+    asio::signal_set signals;
+    tcp::endpoint bound;
+};
+
+Server::Server(Engine& engine, ServerOptions options) : impl_(std::make_unique<Impl>(engine, std::move(options))) {}
+Server::~Server() = default;
+
+std::uint16_t Server::port() const { return impl_->bound.port(); }
+
+std::string Server::url() const {
+    const auto address = impl_->bound.address();
+    const std::string host = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
+    return "http://" + host + ":" + std::to_string(port());
+}
+
+void Server::run() { impl_->io.run(); }
+
+void Server::stop() {
+    boost::asio::post(impl_->io, [this] { impl_->stop(); });
+}
+
+}  // namespace step3::serving::http

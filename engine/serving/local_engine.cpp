@@ -1,0 +1,193 @@
+// The engine in this process: a checkpoint, its text and vision parts, and a scheduler.
+
+#include <algorithm>
+
+#include "engine/attention/kv_cache.h"
+#include "engine/engine.h"
+#include "engine/image/preprocess.h"
+#include "engine/model/checkpoint.h"
+#include "engine/serving/memory.h"
+#include "engine/serving/prompt.h"
+#include "engine/serving/scheduler.h"
+#include "engine/vision/vision_encoder.h"
+
+namespace step3 {
+
+namespace {
+
+/// Share of the progress that mapping and checking the weights takes; the rest is tokenizer, template and vision
+/// tables.
+constexpr double kWeightsShare = 0.9;
+
+void requirePositive(std::int64_t value, const char* name) {
+    if (value < 1) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    std::string(name) + " must be at least 1, got " + std::to_string(value));
+    }
+}
+
+void validate(const OpenOptions& options) {
+    if (options.threads < 0) {
+        throw Error(ErrorCode::kInvalidArgument, "threads must be at least 0, got " + std::to_string(options.threads));
+    }
+    requirePositive(options.maxImageTokens, "maxImageTokens");
+    requirePositive(options.maxRunning, "maxRunning");
+    requirePositive(options.prefillChunk, "prefillChunk");
+    if (options.maxWaiting < 0) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "maxWaiting must be at least 0, got " + std::to_string(options.maxWaiting));
+    }
+}
+
+void throwIfStopped(const std::stop_token& stop) {
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "opening the model was cancelled");
+}
+
+std::string folderName(const std::filesystem::path& folder) {
+    const auto path = std::filesystem::absolute(folder).lexically_normal();
+    return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
+}
+
+/// Parameters of all tensors; and of those that take part in one text token: of the routed experts top-k of E, neither
+/// the vision part nor the embedding table, of which a token reads one row (spec step3-model section 1.2).
+void countParameters(const model::Checkpoint& checkpoint, ModelInfo& info) {
+    const model::TextConfig& text = checkpoint.config().text;
+    for (const model::TensorSpec& spec : checkpoint.registry()) {
+        const model::Tensor* tensor = checkpoint.find(spec.name);
+        if (tensor == nullptr) continue;
+        std::uint64_t count = 1;
+        for (const std::int64_t size : spec.shape) count *= static_cast<std::uint64_t>(size);
+        info.parametersTotal += count;
+        info.weightBytes += tensor->byteSize;
+        const bool routed = spec.role == model::TensorRole::kFfn && spec.shape.size() == 3;
+        const bool table = spec.name == "model.embed_tokens.weight";
+        if (spec.role == model::TensorRole::kVision || table) continue;
+        info.parametersActive +=
+            routed ? count / static_cast<std::uint64_t>(text.numExperts) * static_cast<std::uint64_t>(text.topK)
+                   : count;
+    }
+}
+
+class LocalEngine final : public Engine {
+public:
+    LocalEngine(const OpenOptions& options, const EngineProgress& progress, const std::stop_token& stop)
+        : options_(options), pool_(options.threads) {
+        const auto checkpoint = model::Checkpoint::open(
+            options.model,
+            [&](const model::OpenProgress& done) {
+                if (progress && done.bytesTotal > 0) {
+                    progress(kWeightsShare * static_cast<double>(done.bytesDone) /
+                             static_cast<double>(done.bytesTotal));
+                }
+            },
+            stop);
+        const model::ModelConfig& config = checkpoint->config();
+        throwIfStopped(stop);
+        tokenizer_ = text::Tokenizer::fromFolder(options.model);
+        prompts_ = std::make_unique<serving::PromptBuilder>(options.model, config, tokenizer_);
+        if (progress) progress((1 + kWeightsShare) / 2);
+        throwIfStopped(stop);
+        describe(*checkpoint);
+
+        serving::SchedulerModel parts;
+        parts.pipeline = afd::Pipeline::createCpu(checkpoint, pool_);
+        if (config.vision) {
+            const auto encoder = std::make_shared<const vision::VisionEncoder>(checkpoint, pool_);
+            parts.encodeImage = [encoder, checkpoint](const image::Image& image) {
+                const model::ModelConfig& c = checkpoint->config();
+                return encoder->encode(image::preprocess(image, *c.preprocessor, c.vision->enablePatch));
+            };
+        }
+        parts.tokenizer = tokenizer_;
+        parts.eosTokenIds = config.generation.eosTokenIds;
+        parts.hiddenSize = config.text.hiddenSize;
+        parts.vocabSize = config.text.vocabSize;
+        throwIfStopped(stop);
+        scheduler_ = std::make_unique<serving::Scheduler>(std::move(parts), limits());
+        if (progress) progress(1.0);
+    }
+
+    [[nodiscard]] const ModelInfo& info() const override { return info_; }
+    [[nodiscard]] sampling::SamplingParams defaultSampling() const override { return defaults_; }
+    [[nodiscard]] std::shared_ptr<const text::Tokenizer> tokenizer() const override { return tokenizer_; }
+
+    RequestId submit(Request request, EventSink sink) override {
+        const auto submitted = serving::Clock::now();
+        sampling::validate(request.sampling, info_.vocabSize);
+        if (request.topLogprobs < -1 || request.topLogprobs > kMaxTopLogprobs) {
+            throw Error(ErrorCode::kInvalidArgument, "top_logprobs must be in [0, " + std::to_string(kMaxTopLogprobs) +
+                                                         "], or -1 for none, got " +
+                                                         std::to_string(request.topLogprobs));
+        }
+        return scheduler_->submit(prompts_->build(request, options_.maxImageTokens), request, std::move(sink),
+                                  submitted);
+    }
+    void cancel(RequestId id) override { scheduler_->cancel(id); }
+    [[nodiscard]] Metrics metrics() const override { return scheduler_->metrics(); }
+
+private:
+    void describe(const model::Checkpoint& checkpoint) {
+        const model::ModelConfig& config = checkpoint.config();
+        info_.name = folderName(options_.model);
+        info_.folder = options_.model;
+        info_.architecture = config.architecture;
+        info_.vision = config.vision.has_value();
+        info_.vocabSize = config.text.vocabSize;
+        info_.maxContext = config.text.maxPositions;
+        countParameters(checkpoint, info_);
+        // K and V of every layer, float32 (spec step3-model section 1.2: one head each).
+        info_.kvBytesPerToken =
+            static_cast<std::uint64_t>(2 * config.text.headDim * config.text.numLayers) * sizeof(float);
+
+        const model::GenerationConfig& generation = config.generation;
+        if (generation.doSample) defaults_.temperature = std::clamp(generation.temperature.value_or(1.0F), 0.0F, 2.0F);
+        if (generation.topP && *generation.topP > 0.0F && *generation.topP <= 1.0F) defaults_.topP = *generation.topP;
+        if (generation.topK && *generation.topK >= -1) defaults_.topK = *generation.topK;
+        if (generation.repetitionPenalty && *generation.repetitionPenalty > 0.0F) {
+            defaults_.repetitionPenalty = *generation.repetitionPenalty;
+        }
+    }
+
+    [[nodiscard]] serving::SchedulerLimits limits() const {
+        const std::uint64_t bytes =
+            options_.kvMemoryBytes > 0 ? options_.kvMemoryBytes : serving::availableMemory() / 4;
+        serving::SchedulerLimits limits;
+        limits.maxPositions = info_.maxContext;
+        // What fits, in whole pages, but no more than maxRunning full contexts can use.
+        const std::int64_t page = attention::kKvPageTokens;
+        const std::int64_t pagesUsed = (info_.maxContext + page - 1) / page * options_.maxRunning;
+        const std::uint64_t pageBytes = info_.kvBytesPerToken * static_cast<std::uint64_t>(page);
+        limits.kvPageTokens = page;
+        limits.kvTokens =
+            page * static_cast<std::int64_t>(std::min(bytes / pageBytes, static_cast<std::uint64_t>(pagesUsed)));
+        limits.maxRunning = options_.maxRunning;
+        limits.maxWaiting = options_.maxWaiting;
+        limits.prefillChunk = options_.prefillChunk;
+        limits.imageCacheBytes = options_.imageCacheBytes;
+        if (limits.kvTokens < page) {
+            throw Error(ErrorCode::kResourceExhausted, "the KV memory has " + std::to_string(bytes) +
+                                                           " bytes, but one page of " + std::to_string(page) +
+                                                           " tokens takes " + std::to_string(pageBytes));
+        }
+        return limits;
+    }
+
+    static constexpr std::int32_t kMaxTopLogprobs = 20;  // as vLLM
+
+    const OpenOptions options_;
+    kernels::ThreadPool pool_;
+    ModelInfo info_;
+    sampling::SamplingParams defaults_;
+    std::shared_ptr<const text::Tokenizer> tokenizer_;
+    std::unique_ptr<serving::PromptBuilder> prompts_;
+    std::unique_ptr<serving::Scheduler> scheduler_;  // last: its thread uses all of the above
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> Engine::open(const OpenOptions& options, const EngineProgress& progress, std::stop_token stop) {
+    validate(options);
+    return std::make_unique<LocalEngine>(options, progress, stop);
+}
+
+}  // namespace step3

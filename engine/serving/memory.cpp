@@ -1,0 +1,50 @@
+#include "engine/serving/memory.h"
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <string>
+
+namespace step3::serving {
+
+namespace {
+
+std::optional<std::uint64_t> readNumber(const char* file) {
+    std::ifstream stream(file);
+    std::uint64_t value = 0;
+    if (!(stream >> value)) return std::nullopt;  // also "max"
+    return value;
+}
+
+/// MemAvailable of /proc/meminfo, given there in KiB.
+std::optional<std::uint64_t> systemAvailable() {
+    std::ifstream stream("/proc/meminfo");
+    std::string key;
+    while (stream >> key) {
+        std::uint64_t kibibytes = 0;
+        if (key == "MemAvailable:" && stream >> kibibytes) return kibibytes << 10U;
+        stream.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+    }
+    return std::nullopt;
+}
+
+/// What the control group (version 2) leaves.
+std::optional<std::uint64_t> groupAvailable() {
+    const auto limit = readNumber("/sys/fs/cgroup/memory.max");
+    const auto used = readNumber("/sys/fs/cgroup/memory.current");
+    if (!limit || !used) return std::nullopt;
+    return *limit > *used ? *limit - *used : 0;
+}
+
+}  // namespace
+
+std::uint64_t availableMemory() {
+    constexpr std::uint64_t kUnknown = 1ULL << 30U;
+    const auto system = systemAvailable();
+    const auto group = groupAvailable();
+    if (system && group) return std::min(*system, *group);
+    return system ? *system : group.value_or(kUnknown);
+}
+
+}  // namespace step3::serving

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/afd/pipeline.h"
+#include "engine/engine.h"
+#include "engine/serving/image_cache.h"
+#include "engine/serving/prompt.h"
+
+namespace step3::serving {
+
+using Clock = std::chrono::steady_clock;
+
+struct SchedulerLimits {
+    std::int64_t maxPositions = 0;    // tokens of one sequence
+    std::int64_t kvTokens = 0;        // tokens of all sequences together, whole pages
+    std::int64_t kvPageTokens = 1;    // a sequence takes whole pages of so many tokens
+    std::int32_t maxRunning = 8;      // sequences in one step
+    std::int32_t maxWaiting = 256;    // beyond these submit() refuses
+    std::int32_t prefillChunk = 256;  // prompt tokens in one step
+    std::uint64_t imageCacheBytes = 0;
+};
+
+/// What runs the model; owned and used by the scheduler thread alone.
+struct SchedulerModel {
+    std::unique_ptr<afd::Pipeline> pipeline;
+    std::function<std::vector<float>(const image::Image&)> encodeImage;  // [rows, H]; empty without a vision model
+    std::shared_ptr<const text::Tokenizer> tokenizer;
+    std::vector<std::int32_t> eosTokenIds;
+    std::int64_t hiddenSize = 0;  // H
+    std::int64_t vocabSize = 0;   // V
+};
+
+struct ActiveRequest;
+
+/// Continuous batching on one thread, which owns pipeline and vision encoder. Every step takes the next token of all
+/// running requests together and a chunk of the prompts that are being read; between two steps it admits, cancels and
+/// encodes at most one picture.
+///
+/// KV memory is promised by tokens: a request is admitted when its prompt fits beside what runs. If the running
+/// requests outgrow the memory, the youngest gives its cache back and later reads prompt and answer again; its text
+/// goes on unbroken. A step that fails is repeated request by request, so that a failed request fails alone.
+class Scheduler {
+public:
+    Scheduler(SchedulerModel model, const SchedulerLimits& limits);
+    ~Scheduler();  // cancels all requests and waits for the thread
+    Scheduler(const Scheduler&) = delete;
+    Scheduler& operator=(const Scheduler&) = delete;
+
+    /// Queues a request whose sampling parameters are valid. Throws Error kResourceExhausted with figures if it can
+    /// never fit or the queue is full.
+    RequestId submit(Prompt prompt, const Request& request, EventSink sink, Clock::time_point submitted = Clock::now());
+    void cancel(RequestId id);
+    [[nodiscard]] Metrics metrics() const;
+
+private:
+    void run();
+    void turn();
+    bool takeIncoming();
+    void dropCancelled();
+    void admit();
+    bool encodeOnePicture();
+    void step();
+    void runStep(const std::vector<ActiveRequest*>& batch, const std::vector<std::size_t>& counts);
+    void makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts);
+    void takeToken(ActiveRequest& request, std::span<float> logits);
+    void finish(ActiveRequest& request, FinishReason reason, std::int32_t stopTokenId = -1);
+    void fail(ActiveRequest& request, ErrorCode code, const std::string& message);
+    void emit(ActiveRequest& request, const Event& event);
+    void retire(ActiveRequest& request);
+    void removeRetired();
+    [[nodiscard]] std::int64_t pagedTokens(std::size_t tokens) const;
+    [[nodiscard]] std::vector<float> splice(const ActiveRequest& request, std::size_t begin, std::size_t end);
+    void publish();
+
+    SchedulerModel model_;
+    const SchedulerLimits limits_;
+    ImageCache imageCache_;
+
+    // Of the scheduler thread.
+    std::deque<std::shared_ptr<ActiveRequest>> waiting_;
+    std::vector<std::shared_ptr<ActiveRequest>> running_;  // oldest admission first
+    Metrics counters_;
+
+    // Shared, under mutex_.
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    std::deque<std::shared_ptr<ActiveRequest>> incoming_;
+    std::unordered_map<RequestId, std::shared_ptr<ActiveRequest>> known_;  // not finished
+    bool stopping_ = false;
+    RequestId nextId_ = 1;
+    Metrics published_;
+
+    std::thread thread_;  // last: started when all else is there
+};
+
+}  // namespace step3::serving

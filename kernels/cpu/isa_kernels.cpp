@@ -1,0 +1,18 @@
+// The one source of the vector kernels. It is compiled once per instruction set, with STEP3_ISA_NAMESPACE and
+// STEP3_ISA_ENUM set and the matching compiler flags (kernels/CMakeLists.txt).
+
+#include "kernels/attention/attend_page.inl.h"
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/simd.h"
+#include "kernels/gemm/dot_rows.inl.h"
+#include "kernels/moe/elementwise.inl.h"
+#include "kernels/norm/rms_norm.inl.h"
+#include "kernels/rope/rope.inl.h"
+
+namespace step3::kernels::STEP3_ISA_NAMESPACE {
+
+extern const KernelTable kTable;
+const KernelTable kTable{Isa::STEP3_ISA_ENUM, dotRows,  widenRow,  rmsNorm, rope, siluMul,
+                         addScaled,           scaleAdd, attendPage};
+
+}  // namespace step3::kernels::STEP3_ISA_NAMESPACE

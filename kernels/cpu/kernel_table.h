@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cpu/dtype.h"
+#include "kernels/cpu/isa.h"
+
+namespace step3::kernels {
+
+/// Four rows of a weight matrix (or of two: gate and up), any distance apart. Rows may repeat where fewer are left.
+struct RowGroup {
+    const void* row[4];     // k stored numbers each
+    const float* scale[4];  // block scales of each row, ceil(k / blockK); null unless E4M3
+};
+
+/// A block of query rows against one page of the shared K and V heads (spec step3-model section 2.1).
+struct AttendPageParams {
+    const float* q;               // [rows, D] after RoPE
+    const float* k;               // [keys, D] after RoPE
+    const float* v;               // [keys, D]
+    const std::int32_t* visible;  // [rows] keys of this page each row may see, 0 .. keys
+    float* scores;                // [rows, scoreStride] scratch
+    float* maxima;                // [rows] running maximum of the scores
+    float* sums;                  // [rows] running sum of exp(score - maximum)
+    float* out;                   // [rows, D] running sum of exp(score - maximum) * v
+    std::int64_t rows;
+    std::int64_t keys;
+    std::int64_t headDim;      // D
+    std::int64_t scoreStride;  // multiple of 16, >= keys
+    float scale;               // 1 / sqrt(D)
+};
+
+/// The inner loops, one version per instruction set. Every element of a result is computed in an order that depends
+/// only on the reduction length, never on how many rows are computed together, so batching and chunking do not change
+/// results.
+struct KernelTable {
+    Isa isa;
+
+    /// out[t * outStride + j] = dot(x + t * xStride, row j) for t < m, j < 4, in float32.
+    void (*dotRows)(DType dtype, const float* x, std::int64_t xStride, std::int64_t m, const RowGroup& rows,
+                    std::int64_t k, std::int64_t blockK, float* out, std::int64_t outStride);
+    /// One stored row widened to float32, block scales applied.
+    void (*widenRow)(DType dtype, const void* row, const float* scale, std::int64_t k, std::int64_t blockK, float* out);
+    /// out_i = w_i * x_i / sqrt(mean(x^2) + eps); out may be x.
+    void (*rmsNorm)(const float* x, const float* w, std::int64_t n, float eps, float* out);
+    /// Rotates the halves of x[2 * half] in place.
+    void (*rope)(float* x, const float* cosines, const float* sines, std::int64_t half);
+    /// out_i = silu(gate_i) * up_i; out may be gate or up.
+    void (*siluMul)(const float* gate, const float* up, std::int64_t n, float* out);
+    /// y_i += a * x_i
+    void (*addScaled)(float* y, const float* x, float a, std::int64_t n);
+    /// y_i = y_i * a + x_i * b
+    void (*scaleAdd)(float* y, float a, const float* x, float b, std::int64_t n);
+    void (*attendPage)(const AttendPageParams& params);
+};
+
+const KernelTable& kernelTable(Isa isa);
+const KernelTable& activeKernels();
+
+}  // namespace step3::kernels

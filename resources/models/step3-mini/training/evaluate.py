@@ -1,0 +1,215 @@
+"""Accuracy by question type: freshly drawn pictures (real, swapped, grey) and a question set on disk.
+
+    python evaluate.py --model MODEL_DIR --fresh 400 --dev QA_DIR
+
+Decoding is greedy with a key-value cache. QA_DIR holds questions.jsonl, images and score.py (see its README).
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import random
+from collections import defaultdict
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps
+
+import chat
+import questions
+import render
+from encoder import MEAN, STD
+from questions import QA
+
+
+def to_pixels(pictures):
+    """list of uint8 [S, S, 3] -> float [B, 3, S, S], normalised."""
+    x = torch.from_numpy(np.stack(pictures)).float() / 255
+    return ((x - MEAN) / STD).permute(0, 3, 1, 2).contiguous()
+
+
+def load_picture(path, size=render.SIZE):
+    """A file as the engine reads it: EXIF turn, white behind transparency, RGB, squashed to size -> [1, 3,
+    S, S].
+    """
+    im = ImageOps.exif_transpose(Image.open(path))
+    if im.mode in ("RGBA", "LA", "PA") or "transparency" in im.info:
+        im = im.convert("RGBA")
+        white = Image.new("RGBA", im.size, (255, 255, 255, 255))
+        im = Image.alpha_composite(white, im)
+    im = im.convert("RGB")
+    w, h = im.size
+    if min(w, h) < 32 and (w > 4 * h or h > 4 * w):
+        square = Image.new("RGB", (max(w, h),) * 2)
+        square.paste(im, (0, 0))
+        im = square
+    if max(im.size) > 3024:
+        s = 3024 / max(im.size)
+        im = im.resize((int(im.width * s), int(im.height * s)), Image.BILINEAR)
+    x = to_pixels([np.asarray(im)])
+    if x.shape[-2:] == (size, size):
+        return x
+    return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+@torch.no_grad()
+def image_rows(m, x):
+    """[B, 3, S, S] -> image rows [B, 16, hidden]."""
+    return torch.cat([m.project(m.vision_model(x[i : i + 64])) for i in range(0, len(x), 64)])
+
+
+@torch.no_grad()
+def generate(m, tok, prompts, rows, max_new=120):
+    """Greedy decoding. prompts: B lists of ids; rows: B tensors [16, hidden] or None -> B lists of new
+    ids.
+    """
+    b, width = len(prompts), max(map(len, prompts))
+    n = torch.tensor([len(p) for p in prompts])
+    ids = torch.tensor([p + [0] * (width - len(p)) for p in prompts])
+    given = [x for x in rows if x is not None]
+    x = m.embed(ids, torch.cat(given) if given else None, ids.eq(tok.im_patch))
+    valid = torch.arange(width)[None] < n[:, None]
+    mask = torch.ones(width, width).tril().bool()[None] & valid[:, None] | torch.eye(
+        width, dtype=torch.bool
+    )
+    caches = [[] for _ in m.model.layers]
+    h = m.trunk(x, torch.arange(width).expand(b, width), mask.unsqueeze(1), caches)
+    h = h[torch.arange(b), n - 1][:, None]
+    out, done = [[] for _ in prompts], torch.zeros(b, dtype=torch.bool)
+    for t in range(max_new):
+        nxt = m.logits(h)[:, 0].argmax(-1)
+        for i in range(b):
+            if not done[i]:
+                out[i].append(int(nxt[i]))
+        done |= nxt.eq(tok.eot)
+        if done.all():
+            break
+        valid = torch.cat((valid, torch.ones(b, 1, dtype=torch.bool)), 1)
+        h = m.trunk(m.model.embed_tokens(nxt[:, None]), (n + t)[:, None], valid[:, None, None], caches)
+    return out
+
+
+def split_answer(tok, ids, thinking=True):
+    """New ids -> (trace, answer). Without a closing </think> everything is trace."""
+    ids = [i for i in ids if i != tok.eot]
+    if not thinking:
+        return "", tok.decode(ids).strip()
+    if tok.end_think not in ids:
+        return tok.decode(ids), ""
+    k = ids.index(tok.end_think)
+    return tok.decode(ids[:k]), tok.decode(ids[k + 1 :]).strip()
+
+
+def answers(m, tok, qas, rows, think=True, system=None, batch=64):
+    """QA list with one tensor of rows (or None) each -> list of (trace, answer)."""
+    out = []
+    for i in range(0, len(qas), batch):
+        prompts = []
+        for qa, row in zip(qas[i : i + batch], rows[i : i + batch]):
+            n = len(row) if row is not None else 0
+            p = tok.prefix(system, n) + tok.turns(qa, n > 0)
+            prompts.append(p if think else p + [tok.end_think])
+        got = generate(m, tok, prompts, rows[i : i + batch])
+        out += [split_answer(tok, g, think) for g in got]
+    return out
+
+
+def table(hits):
+    total = [h for v in hits.values() for h in v]
+    res = {k: [round(sum(v) / len(v), 3), len(v)] for k, v in sorted(hits.items())}
+    res["all"] = [round(sum(total) / max(1, len(total)), 3), len(total)]
+    return res
+
+
+def fresh(m, tok, n=200, seed=10**6 + 5, think=True, mode="real", per=4):
+    """Exact-match accuracy on n new pictures, `per` questions each. mode: real, grey, swapped."""
+    r = random.Random(seed)
+    data = [render.picture(r) for _ in range(n)]
+    pics = [x for x, _ in data]
+    if mode == "grey":
+        pics = [np.full_like(x, 128) for x in pics]
+    rows = image_rows(m, to_pixels(pics))
+    if mode == "swapped":
+        rows = rows.roll(1, 0)
+    qas, use, key = [], [], []
+    for i, (_, s) in enumerate(data):
+        for qa in questions.ask(r, s, per):
+            qas.append(qa)
+            use.append(rows[i])
+            many = (
+                ""
+                if s.kind != "objects"
+                else " 1" if len(s.items) == 1 else " 2-4" if len(s.items) < 5 else " 5+"
+            )
+            key.append(
+                qa.type + (many if qa.type in ("count", "color", "shape", "exists", "describe") else "")
+            )
+    for _ in range(n // 4):
+        qas.append(chat.chat(r))
+        use.append(None)
+        key.append("chat")
+    hits = defaultdict(list)
+    for qa, k, (_, a) in zip(qas, key, answers(m, tok, qas, use, think)):
+        hits[k].append(a == qa.answer)
+    return table(hits)
+
+
+def question_set(m, tok, folder, think=True, grey=False):
+    """Score a question set on disk -> (table by type, list of dicts with every answer)."""
+    spec = importlib.util.spec_from_file_location("score", os.path.join(folder, "score.py"))
+    score = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(score)
+    items = [
+        json.loads(line) for line in open(os.path.join(folder, "questions.jsonl"), encoding="utf-8")
+    ]
+    qas, rows = [], []
+    for it in items:
+        past = it.get("history", [])
+        pairs = [(past[i]["content"], past[i + 1]["content"]) for i in range(0, len(past), 2)]
+        qas.append(QA(it["type"], it["lang"], it["question"], "", history=pairs))
+        if it["image"]:
+            x = load_picture(os.path.join(folder, it["image"]))
+            rows.append(to_pixels([np.full((render.SIZE,) * 2 + (3,), 128, np.uint8)]) if grey else x)
+        else:
+            rows.append(None)
+    enc = image_rows(m, torch.cat([x for x in rows if x is not None]))
+    it_rows = iter(enc)
+    rows = [next(it_rows) if x is not None else None for x in rows]
+    hits, out = defaultdict(list), []
+    for it, (t, a) in zip(items, answers(m, tok, qas, rows, think)):
+        ok = score.judge(it, a)
+        hits[it["type"]].append(ok)
+        out.append(dict(id=it["id"], type=it["type"], question=it["question"], trace=t, answer=a, ok=ok))
+    return table(hits), out
+
+
+def main():
+    from export import load_model
+
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--model", required=True, help="exported model folder")
+    p.add_argument("--fresh", type=int, default=400)
+    p.add_argument("--dev", help="folder of a question set")
+    p.add_argument("--answers", help="write every answer of the question set to this file")
+    a = p.parse_args()
+    torch.set_num_threads(1)
+    m, tok = load_model(a.model)
+    if a.fresh:
+        for mode in ("real", "grey", "swapped"):
+            print("fresh", mode, json.dumps(fresh(m, tok, a.fresh, mode=mode)))
+        print("fresh, thinking off", json.dumps(fresh(m, tok, a.fresh, think=False)))
+    if a.dev:
+        res, rows = question_set(m, tok, a.dev)
+        print("set", json.dumps(res))
+        print("set, grey", json.dumps(question_set(m, tok, a.dev, grey=True)[0]))
+        print("set, thinking off", json.dumps(question_set(m, tok, a.dev, think=False)[0]))
+        if a.answers:
+            with open(a.answers, "w", encoding="utf-8") as f:
+                for row in rows:
+                    f.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Names of things in English and Chinese, the question record, and the reasoning trace.
+
+The trace is one English line that lists what is seen, from left to right, with a running number and a
+place on a 3x3 grid: "1 red circle top left; 2 fox center". It does not depend on the question.
+"""
+
+from dataclasses import dataclass, field
+
+from vocab import (
+    COLOUR_ZH,
+    PICT_ALIAS,
+    PICT_EN,
+    PICT_ZH,
+    POSITIONS,
+    SHAPE_ALIASES,
+    SHAPE_ZH,
+    SHAPE_ZH_ALIASES,
+    SHAPES,
+)
+
+
+@dataclass
+class QA:
+    """One question. think: the trace comes before the answer; history: earlier (question, answer) pairs."""
+
+    type: str
+    lang: str
+    question: str
+    answer: str
+    think: bool = True
+    history: list = field(default_factory=list)
+
+
+def article(w):
+    return ("an " if w[0] in "aeiou" else "a ") + w
+
+
+def plural(w):
+    head, _, tail = w.partition(" of ")
+    if tail:
+        return plural(head) + " of " + tail
+    if w in ("sheep", "fish"):
+        return w
+    if w == "mouse":
+        return "mice"
+    if w.endswith(("x", "s", "ch", "sh")):
+        return w + "es"
+    if w.endswith("y") and w[-2] not in "aeiou":
+        return w[:-1] + "ies"
+    return w + "s"
+
+
+def english(it):
+    return f"{it.colour} {SHAPES[it.cls]}" if it.kind == "shape" else PICT_EN[it.cls]
+
+
+def chinese(it):
+    return COLOUR_ZH[it.colour] + SHAPE_ZH[SHAPES[it.cls]] if it.kind == "shape" else PICT_ZH[it.cls]
+
+
+def short(it, zh):
+    """Name without colour."""
+    if it.kind == "pict":
+        return PICT_ZH[it.cls] if zh else PICT_EN[it.cls]
+    return SHAPE_ZH[SHAPES[it.cls]] if zh else SHAPES[it.cls]
+
+
+def said(r, it, zh, colour=True):
+    """A name as a person might say it: aliases for shapes and pictograms."""
+    if it.kind == "pict":
+        if zh:
+            return PICT_ZH[it.cls]
+        return PICT_ALIAS[it.cls] if PICT_ALIAS[it.cls] and r.random() < 0.3 else PICT_EN[it.cls]
+    s = SHAPES[it.cls]
+    table = SHAPE_ZH_ALIASES if zh else SHAPE_ALIASES
+    name = r.choice(table[s]) if s in table and r.random() < 0.15 else (SHAPE_ZH[s] if zh else s)
+    if not colour:
+        return name
+    c = it.colour
+    if zh:
+        return COLOUR_ZH[c] + ("的" if r.random() < 0.35 else "") + name
+    return ("grey" if c == "gray" and r.random() < 0.3 else c) + " " + name
+
+
+def join(words, zh):
+    if len(words) == 1:
+        return words[0]
+    return ("、".join(words[:-1]) + "和" if zh else ", ".join(words[:-1]) + " and ") + words[-1]
+
+
+def cell(it):
+    return min(2, int(it.x * 3)), min(2, int(it.y * 3))
+
+
+def clear_cell(it):
+    """The place on the 3x3 grid is not a close call."""
+    return all(abs(v * 3 - q) > 0.14 for v in (it.x, it.y) for q in (1, 2))
+
+
+def ordered(scene):
+    return sorted(scene.items, key=lambda i: i.x)
+
+
+def trace(scene):
+    """-> the reasoning line of a scene."""
+    if scene.kind == "objects":
+        return "; ".join(
+            f"{i + 1} {english(it)} {POSITIONS[cell(it)][0]}" for i, it in enumerate(ordered(scene))
+        )
+    if scene.kind == "bar":
+        i = scene.info
+        return ", ".join(
+            [f"bar chart, {i['n']} bars"]
+            + ([i["colour"]] if i["colour"] else [])
+            + [f"{k} {i[k]}" for k in ("highest", "lowest") if k in i]
+        )
+    if scene.kind == "line":
+        return f"line chart, {scene.info['trend']}, {scene.info['colour']}"
+    if scene.kind in ("pie", "donut"):
+        return f"{scene.kind} chart, largest {scene.info['largest']}, smallest {scene.info['smallest']}"
+    return dict(window="window with text", text="text", blank="nothing")[scene.kind]
+
+
+def trace_pair(a, b):
+    """Reasoning line for two pictures."""
+    return f"first: {trace(a)}. second: {trace(b)}"

@@ -1,0 +1,229 @@
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <catch2/catch.hpp>
+#include <unistd.h>
+
+#include "engine/error.h"
+#include "engine/image/image.h"
+#include "tests/image/picture_bytes.h"
+
+namespace {
+
+using namespace step3;
+using image::DecodeLimits;
+using test::Bytes;
+using test::bytesOf;
+
+struct Case {
+    std::string what;
+    Bytes bytes;
+    ErrorCode code;
+    std::string message;  // after "x: "
+    DecodeLimits limits{};
+};
+
+struct Outcome {
+    ErrorCode code;
+    std::string message;
+};
+
+template <typename Action>
+Outcome failureOf(Action action) {
+    try {
+        action();
+    } catch (const Error& error) {
+        return {error.code(), error.what()};
+    }
+    return {ErrorCode::kInternal, "no error"};
+}
+
+std::string bytesText(std::size_t count) {
+    return std::to_string(count) + " bytes";
+}
+
+Bytes changed(Bytes bytes, std::size_t at, int value) {
+    bytes.at(at) = static_cast<std::byte>(value);
+    return bytes;
+}
+
+std::size_t find(const Bytes& in, std::string_view what) {
+    const Bytes pattern = bytesOf(what);
+    return static_cast<std::size_t>(std::search(in.begin(), in.end(), pattern.begin(), pattern.end()) - in.begin());
+}
+
+class Folder {
+public:
+    Folder() : path_(std::filesystem::temp_directory_path() / ("step3-image-test-" + std::to_string(::getpid()))) {
+        std::filesystem::create_directories(path_);
+    }
+    ~Folder() { std::filesystem::remove_all(path_); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    [[nodiscard]] std::filesystem::path write(const std::string& name, const Bytes& bytes) const {
+        std::ofstream(path_ / name, std::ios::binary)
+            .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+        return path_ / name;
+    }
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("malformed pictures are refused, each with what was expected and what was found") {
+    const image::Image picture = test::testPicture(40, 30);
+    const Bytes png = test::pngBytes(picture);
+    const Bytes jpeg = test::jpegBytes(picture, 90);
+    const Bytes bmp = test::bmpBytes(picture);
+    const std::string reads = "expected a PNG, JPEG, GIF or BMP picture, found ";
+    const auto bad = ErrorCode::kInvalidData;
+    const auto unsupported = ErrorCode::kUnsupported;
+    const auto tooLarge = ErrorCode::kResourceExhausted;
+    const auto cut = [](const char* format, std::size_t at, const char* where = "") {
+        return std::string("expected a complete ") + format + " picture, found data that ends after " + bytesText(at) +
+               where;
+    };
+    const std::size_t pngData = find(png, "IDAT");
+    const std::size_t jpegScan = find(jpeg, "\xFF\xDA");
+    REQUIRE(jpegScan + 20 < jpeg.size());
+
+    DecodeLimits smallFile, fewPixels, shortSides;
+    smallFile.maxBytes = 100;
+    fewPixels.maxPixels = 1199;
+    shortSides.maxSide = 39;
+
+    const std::vector<Case> cases{
+        {"empty", {}, bad, reads + "an empty file"},
+        {"text", bytesOf("hello, world"), bad, reads + "12 bytes of text"},
+        {"one letter", bytesOf("B"), bad, reads + "1 byte of text"},
+        {"text that starts like a BMP", bytesOf("BMW is a car, and this is a note"), bad, reads + "32 bytes of text"},
+        {"binary", bytesOf("\x01\x02\xAB\xCD\xEF"), bad, reads + "5 bytes starting with 01 02 AB CD"},
+        {"half a PNG signature", test::firstBytes(png, 4), bad, reads + "4 bytes starting with 89 50 4E 47"},
+        {"WebP", bytesOf("RIFF....WEBPVP8 "), unsupported, reads + "a WebP picture"},
+        {"TIFF", bytesOf(std::string_view("II*\0....", 8)), unsupported, reads + "a TIFF picture"},
+        {"HEIC", bytesOf("....ftypheic"), unsupported, reads + "a HEIC picture"},
+        {"PDF", bytesOf("%PDF-1.7"), unsupported, reads + "a PDF document"},
+        {"SVG", bytesOf("<svg/>"), unsupported, reads + "an SVG drawing"},
+        {"PNG signature only", test::firstBytes(png, 8), bad, cut("PNG", 8, " in the header")},
+        {"PNG cut in the header", test::firstBytes(png, 20), bad, cut("PNG", 20, " in the header")},
+        {"PNG cut before the data", test::firstBytes(png, pngData - 4), bad, cut("PNG", pngData - 4, " in the header")},
+        {"PNG cut in the data", test::firstBytes(png, pngData + 50), bad, cut("PNG", pngData + 50)},
+        {"PNG without its end", test::firstBytes(png, png.size() - 12), bad, cut("PNG", png.size() - 12)},
+        {"PNG cut in its last checksum", test::firstBytes(png, png.size() - 1), bad, cut("PNG", png.size() - 1)},
+        {"PNG with a wrong checksum", changed(png, pngData + 20, 0x55), bad,
+         "expected a PNG picture with intact data, found a wrong checksum in the chunk at byte " +
+             std::to_string(pngData - 4)},
+        {"PNG of 0x0", test::pngFile({test::pngHeader(0, 0, 8, 2)}), bad,
+         "expected a picture of at least 1x1 pixels, found 0x0 pixels"},
+        {"PNG of 5x0", test::pngFile({test::pngHeader(5, 0, 8, 2)}), bad,
+         "expected a picture of at least 1x1 pixels, found 5x0 pixels"},
+        {"PNG with a huge side", test::pngFile({test::pngHeader(4'000'000'000U, 1, 8, 2)}), tooLarge,
+         "expected a picture of at most 65535 pixels a side, found 4000000000x1 pixels"},
+        {"PNG of 400 megapixels", test::pngFile({test::pngHeader(20000, 20000, 8, 2)}), tooLarge,
+         "expected a picture of at most 178956970 pixels, found 20000x20000 pixels"},
+        {"PNG of an unknown colour type", test::pngFile({test::pngHeader(2, 2, 8, 5)}), bad,
+         "expected a complete PNG picture, found a corrupt header (bad ctype)"},
+        {"PNG of a missing palette", test::pngFile({test::pngHeader(2, 2, 8, 3), test::pngChunk("IDAT", {})}), bad,
+         "expected a complete PNG picture, found a corrupt header (no PLTE)"},
+        {"PNG of too few rows",
+         test::pngFile({test::pngHeader(2, 2, 8, 0), test::pngChunk("IDAT", test::zlibStored(Bytes(3)))}), bad,
+         "expected a complete PNG picture, found corrupt data (not enough pixels)"},
+        {"PNG of broken compression",
+         test::pngFile({test::pngHeader(2, 2, 8, 0), test::pngChunk("IDAT", bytesOf("nonsense"))}), bad,
+         "expected a complete PNG picture, found corrupt data (bad zlib header)"},
+        {"JPEG start only", test::firstBytes(jpeg, 3), bad, cut("JPEG", 3, " in the header")},
+        {"JPEG cut in the header", test::firstBytes(jpeg, 100), bad, cut("JPEG", 100, " in the header")},
+        {"JPEG cut before the scan", test::firstBytes(jpeg, jpegScan), bad, cut("JPEG", jpegScan)},
+        {"JPEG cut in the scan", test::firstBytes(jpeg, jpegScan + 40), bad, cut("JPEG", jpegScan + 40)},
+        {"JPEG without its end", test::firstBytes(jpeg, jpeg.size() - 2), bad, cut("JPEG", jpeg.size() - 2)},
+        {"JPEG cut in its end", test::firstBytes(jpeg, jpeg.size() - 1), bad, cut("JPEG", jpeg.size() - 1)},
+        {"BMP cut in the header", test::firstBytes(bmp, 20), bad, cut("BMP", 20, " in the header")},
+        {"BMP cut in the data", test::firstBytes(bmp, bmp.size() / 2), bad, cut("BMP", bmp.size() / 2)},
+        {"GIF cut in the header", bytesOf("GIF89a\x02"), bad, cut("GIF", 7, " in the header")},
+        {"file above the limit", png, tooLarge,
+         "expected a picture file of at most 100 bytes, found " + bytesText(png.size()), smallFile},
+        {"pixels above the limit", png, tooLarge, "expected a picture of at most 1199 pixels, found 40x30 pixels",
+         fewPixels},
+        {"pixels above the limit, JPEG", jpeg, tooLarge,
+         "expected a picture of at most 1199 pixels, found 40x30 pixels", fewPixels},
+        {"side above the limit", bmp, tooLarge, "expected a picture of at most 39 pixels a side, found 40x30 pixels",
+         shortSides},
+    };
+    for (const Case& c : cases) {
+        INFO(c.what);
+        const Outcome outcome = failureOf([&] { image::decodeImage(c.bytes, "x", c.limits); });
+        CHECK(outcome.message == "x: " + c.message);
+        CHECK(outcome.code == c.code);
+    }
+}
+
+TEST_CASE("a picture cut off at any byte is refused") {
+    const image::Image picture = test::testPicture(23, 17);
+    for (const Bytes& whole : {test::pngBytes(picture), test::jpegBytes(picture, 80), test::bmpBytes(picture)}) {
+        REQUIRE_NOTHROW(image::decodeImage(whole, "x"));
+        std::size_t accepted = 0;
+        for (std::size_t size = 0; size < whole.size(); ++size) {
+            accepted +=
+                failureOf([&] { image::decodeImage(test::firstBytes(whole, size), "x"); }).message == "no error";
+        }
+        CHECK(accepted == 0);
+    }
+}
+
+TEST_CASE("four-channel JPEG without Adobe's marker is refused instead of shown in wrong colours") {
+    // A frame header of four components behind the start of the file is all that is looked at.
+    Bytes header =
+        bytesOf(std::string_view("\xFF\xD8\xFF\xC0\x00\x14\x08\x00\x01\x00\x01\x04\x01\x11\x00\x02\x11\x00"
+                                 "\x03\x11\x00\x04\x11\x00\xFF\xD9",
+                                 26));
+    const Outcome outcome = failureOf([&] { image::decodeImage(header, "x"); });
+    CHECK(outcome.code == ErrorCode::kUnsupported);
+    CHECK(outcome.message ==
+          "x: expected a JPEG picture in grey, YCbCr, RGB or Adobe CMYK, found four channels without Adobe's colour "
+          "marker");
+}
+
+TEST_CASE("files that cannot be pictures are named") {
+    const Folder folder;
+    const Bytes png = test::pngBytes(test::testPicture(4, 4));
+    const auto load = [](const std::filesystem::path& file, const DecodeLimits& limits = {}) {
+        return failureOf([&] { image::loadImage(file, limits); });
+    };
+    SECTION("missing") {
+        const auto file = folder.path() / "none.png";
+        const Outcome outcome = load(file);
+        CHECK(outcome.code == ErrorCode::kNotFound);
+        CHECK(outcome.message == file.string() + ": expected a picture file, found no such file");
+    }
+    SECTION("below a file") {
+        const Outcome outcome = load(folder.write("a.png", png) / "b.png");
+        CHECK(outcome.message ==
+              (folder.path() / "a.png/b.png").string() + ": expected a picture file, found no such file");
+    }
+    SECTION("a folder") {
+        CHECK(load(folder.path()).message == folder.path().string() + ": expected a picture file, found a folder");
+    }
+    SECTION("a device") {
+        CHECK(load("/dev/null").message == "/dev/null: expected a picture file, found a device or pipe");
+    }
+    SECTION("empty") {
+        const auto file = folder.write("empty.png", {});
+        CHECK(load(file).message == file.string() + ": expected a PNG, JPEG, GIF or BMP picture, found an empty file");
+    }
+    SECTION("too large, told before it is read") {
+        const auto file = folder.write("large.png", png);
+        DecodeLimits limits;
+        limits.maxBytes = 10;
+        const Outcome outcome = load(file, limits);
+        CHECK(outcome.code == ErrorCode::kResourceExhausted);
+        CHECK(outcome.message ==
+              file.string() + ": expected a picture file of at most 10 bytes, found " + bytesText(png.size()));
+    }
+    SECTION("the name of the contents does not matter") {
+        CHECK(image::loadImage(folder.write("picture.txt", png)).width == 4);
+    }
+}

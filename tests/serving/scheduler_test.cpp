@@ -1,0 +1,469 @@
+#include "engine/serving/scheduler.h"
+
+#include <atomic>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include "tests/serving/fakes.h"
+
+using namespace step3;
+using namespace step3::serving;
+using namespace step3::serving::testing;
+
+namespace {
+
+// Vocabulary: 26 letters, then the tokens below.
+constexpr std::int32_t kEos = 26, kPatch = 27, kPoison = 28, kVocab = 29;
+
+std::shared_ptr<const FakeTokenizer> letters() {
+    std::vector<std::string> tokens;
+    for (char c = 'a'; c <= 'z'; ++c) tokens.emplace_back(1, c);
+    tokens.insert(tokens.end(), {"<eos>", "<im_patch>", "<poison>"});
+    return std::make_shared<const FakeTokenizer>(tokens, std::set<text::TokenId>{kEos, kPatch, kPoison});
+}
+
+/// Answers with the alphabet: after letter n comes n + 1, after z the end.
+std::int32_t alphabet(const FakePipeline::History& history) {
+    return history.back() >= 25 ? kEos : history.back() + 1;
+}
+
+/// Always the same letter, for ever.
+std::int32_t sameAgain(const FakePipeline::History& history) {
+    return history.front() % 26;
+}
+
+struct Machine {
+    explicit Machine(FakePipeline::Next next = alphabet,
+                     SchedulerLimits limits = {.maxPositions = 1000, .kvTokens = 1000},
+                     const std::function<void(FakePipeline&)>& setUp = {},
+                     std::function<std::vector<float>(const image::Image&)> encode = {}) {
+        auto pipeline = std::make_unique<FakePipeline>(kVocab, std::move(next));
+        if (setUp) setUp(*pipeline);
+        SchedulerModel model{std::move(pipeline), std::move(encode), letters(), {kEos}, 1, kVocab};
+        scheduler = std::make_unique<Scheduler>(std::move(model), limits);
+    }
+    RequestId submit(const std::string& prompt, const Request& request = {},
+                     std::function<void(const Event&)> onEvent = {}) {
+        Prompt built;
+        built.tokens.ids = letters()->encode(prompt);
+        return scheduler->submit(std::move(built), request, log.sink(std::move(onEvent)));
+    }
+
+    EventLog log;
+    std::unique_ptr<Scheduler> scheduler;  // ends before the log does
+};
+
+Request limited(std::int32_t maxTokens) {
+    Request request;
+    request.sampling.maxTokens = maxTokens;
+    return request;
+}
+
+}  // namespace
+
+TEST_CASE("a request reports progress, text and one end, in this order") {
+    Machine machine;
+    machine.submit("uv");
+    const auto events = machine.log.wait();
+    CHECK(textOf(events) == "wxyz");
+    std::size_t stage = 0;
+    for (const Event& event : events) {
+        const std::size_t now = std::holds_alternative<PrefillProgress>(event) ? 0
+                                : std::holds_alternative<TextDelta>(event)     ? 1
+                                                                               : 2;
+        CHECK(now >= stage);
+        stage = now;
+    }
+    const auto* first = std::get_if<PrefillProgress>(&events.front());
+    REQUIRE(first != nullptr);
+    CHECK(first->done == 0);
+    CHECK(first->total == 2);
+    const Finished finished = finishedOf(events);
+    CHECK(finished.reason == FinishReason::kStop);
+    CHECK(finished.usage.promptTokens == 2);
+    CHECK(finished.usage.completionTokens == 5);  // the stop token counts
+    CHECK(finished.usage.ttftSeconds > 0);
+    CHECK(finished.usage.tpotSeconds >= 0);
+}
+
+TEST_CASE("the token limit ends an answer, and so does the context") {
+    Machine machine(sameAgain, {.maxPositions = 12, .kvTokens = 1000});
+    machine.submit("k", limited(3));
+    CHECK(textOf(machine.log.wait(0)) == "kkk");
+    CHECK(finishedOf(machine.log.wait(0)).reason == FinishReason::kLength);
+    machine.submit("k");
+    CHECK(textOf(machine.log.wait(1)) == std::string(11, 'k'));
+    CHECK(finishedOf(machine.log.wait(1)).reason == FinishReason::kLength);
+    machine.submit("kk", limited(500));  // an upper bound, not a demand
+    CHECK(textOf(machine.log.wait(2)) == std::string(10, 'k'));
+}
+
+TEST_CASE("what can never fit is refused with figures") {
+    Machine context(alphabet, {.maxPositions = 4, .kvTokens = 1000});
+    CHECK_THROWS_WITH(context.submit("abcd"),
+                      "the prompt has 4 tokens and needs room for 1 more, but the context holds 4");
+    Request demanding;
+    demanding.sampling.minTokens = 3;
+    CHECK_THROWS_WITH(context.submit("ab", demanding),
+                      "the prompt has 2 tokens and needs room for 3 more, but the context holds 4");
+    Machine memory(alphabet, {.maxPositions = 1000, .kvTokens = 4});
+    try {
+        memory.submit("abcde");
+        FAIL("accepted");
+    } catch (const Error& error) {
+        CHECK(error.code() == ErrorCode::kResourceExhausted);
+        CHECK(std::string(error.what()) ==
+              "the prompt has 5 tokens and needs room for 1 more, but the KV memory holds 4");
+    }
+}
+
+TEST_CASE("stop strings, found across tokens, are cut off") {
+    Machine machine;
+    Request request;
+    request.sampling.stop = {"fgh"};
+    machine.submit("a", request);
+    CHECK(textOf(machine.log.wait(0)) == "bcde");
+    const Finished finished = finishedOf(machine.log.wait(0));
+    CHECK(finished.reason == FinishReason::kStop);
+    CHECK(finished.stopString == "fgh");
+    CHECK(finished.usage.completionTokens == 7);
+
+    request.sampling.stop = {"xyq"};  // begins like the text, but does not come
+    machine.submit("u", request);
+    CHECK(textOf(machine.log.wait(1)) == "vwxyz");
+    CHECK(finishedOf(machine.log.wait(1)).stopString.empty());
+}
+
+TEST_CASE("stop tokens, ignored EOS and the least number of tokens") {
+    Machine machine;
+    Request stop;
+    stop.sampling.stopTokenIds = {3};  // d
+    machine.submit("a", stop);
+    CHECK(textOf(machine.log.wait(0)) == "bc");
+    CHECK(finishedOf(machine.log.wait(0)).stopTokenId == 3);
+
+    Request ignore = limited(4);
+    ignore.sampling.ignoreEos = true;
+    machine.submit("y", ignore);  // z, then EOS for ever: special, so without text
+    CHECK(textOf(machine.log.wait(1)) == "z");
+    CHECK(finishedOf(machine.log.wait(1)).reason == FinishReason::kLength);
+    CHECK(finishedOf(machine.log.wait(1)).usage.completionTokens == 4);
+
+    Request least = limited(6);
+    least.sampling.minTokens = 3;
+    machine.submit("z", least);  // EOS is banned three times: the lowest id of the rest, a, then its followers
+    CHECK(textOf(machine.log.wait(2)) == "abcdef");
+    CHECK(finishedOf(machine.log.wait(2)).stopTokenId == -1);
+}
+
+TEST_CASE("a prompt is read in chunks while answers go on") {
+    std::vector<std::vector<std::size_t>> steps;  // of the scheduler thread; read after its end
+    Gate gate;
+    {
+        Machine machine(alphabet, {.maxPositions = 1000, .kvTokens = 1000, .prefillChunk = 4},
+                        [&](FakePipeline& pipeline) {
+                            pipeline.beforeStep = [&](const std::vector<std::size_t>& counts) {
+                                steps.push_back(counts);
+                                if (steps.size() == 2) gate.pass();
+                            };
+                        });
+        machine.submit("u");
+        gate.waitForGuest();  // the first request decodes
+        machine.submit("aaaaaaaaau");
+        gate.open();
+        CHECK(textOf(machine.log.wait(0)) == "vwxyz");
+        const auto events = machine.log.wait(1);
+        CHECK(textOf(events) == "vwxyz");
+        std::vector<std::int32_t> done;
+        for (const Event& event : events) {
+            if (const auto* progress = std::get_if<PrefillProgress>(&event)) done.push_back(progress->done);
+        }
+        CHECK(done == std::vector<std::int32_t>{0, 4, 8, 10});
+    }
+    REQUIRE(steps.size() >= 6);
+    CHECK(steps[0] == std::vector<std::size_t>{1});
+    CHECK(steps[2] == std::vector<std::size_t>{1, 4});
+    CHECK(steps[3] == std::vector<std::size_t>{1, 4});
+    CHECK(steps[4] == std::vector<std::size_t>{1, 2});
+    CHECK(steps[5] == std::vector<std::size_t>{1, 1});
+}
+
+TEST_CASE("two prompts share the chunk, the older first") {
+    std::vector<std::vector<std::size_t>> steps;
+    Gate gate;
+    {
+        Machine machine(alphabet, {.maxPositions = 1000, .kvTokens = 1000, .prefillChunk = 5},
+                        [&](FakePipeline& pipeline) {
+                            pipeline.beforeStep = [&](const std::vector<std::size_t>& counts) {
+                                if (steps.empty()) gate.pass();
+                                steps.push_back(counts);
+                            };
+                        });
+        machine.submit("z");
+        gate.waitForGuest();
+        machine.submit("aaz");
+        machine.submit("aaaaz");
+        gate.open();
+        for (std::size_t i = 0; i < 3; ++i) CHECK(textOf(machine.log.wait(i)).empty());
+    }
+    REQUIRE(steps.size() == 3);
+    CHECK(steps[1] == std::vector<std::size_t>{3, 2});
+    CHECK(steps[2] == std::vector<std::size_t>{3});
+}
+
+TEST_CASE("cancel ends a running answer within a token") {
+    Machine* self = nullptr;
+    std::atomic<int> texts = 0;
+    RequestId id = 0;
+    std::mutex idMutex;
+    Machine machine(sameAgain, {.maxPositions = 1000000, .kvTokens = 1000000});
+    self = &machine;
+    std::unique_lock lock(idMutex);
+    id = machine.submit("k", {}, [&](const Event& event) {  // cancels from its own sink, on the scheduler thread
+        if (!std::holds_alternative<TextDelta>(event)) return;
+        if (++texts == 3) {
+            const std::lock_guard wait(idMutex);
+            self->scheduler->cancel(id);
+        }
+    });
+    lock.unlock();
+    const auto events = machine.log.wait();
+    CHECK(finishedOf(events).reason == FinishReason::kCancelled);
+    CHECK(textOf(events) == "kkk");
+    machine.scheduler->cancel(id);  // finished: ignored
+    machine.scheduler->cancel(987654);
+}
+
+TEST_CASE("cancel while the prompt is being read, and while queued") {
+    Gate gate;
+    Machine machine(alphabet, {.maxPositions = 1000, .kvTokens = 1000, .maxRunning = 1, .prefillChunk = 2},
+                    [&](FakePipeline& pipeline) { pipeline.beforeStep = [&](const auto&) { gate.pass(); }; });
+    const RequestId reading = machine.submit("abcdefghij");
+    gate.waitForGuest();
+    const RequestId queued = machine.submit("a");
+    machine.scheduler->cancel(queued);
+    machine.scheduler->cancel(reading);
+    gate.open();
+    const auto events = machine.log.wait(0);
+    CHECK(finishedOf(events).reason == FinishReason::kCancelled);
+    CHECK(std::get<PrefillProgress>(events[events.size() - 2]).done == 2);  // one chunk, not the rest
+    CHECK(finishedOf(machine.log.wait(1)).reason == FinishReason::kCancelled);
+    CHECK(machine.log.wait(1).size() == 1);
+    CHECK(finishedOf(machine.log.wait(1)).usage.completionTokens == 0);
+}
+
+TEST_CASE("a full queue refuses, then has room again") {
+    Gate gate;
+    Machine machine(alphabet, {.maxPositions = 100, .kvTokens = 100, .maxRunning = 1, .maxWaiting = 1},
+                    [&](FakePipeline& pipeline) { pipeline.beforeStep = [&](const auto&) { gate.pass(); }; });
+    machine.submit("y");
+    gate.waitForGuest();
+    machine.submit("y");
+    CHECK(machine.scheduler->metrics().requestsWaiting == 1);
+    CHECK(machine.scheduler->metrics().requestsRunning == 1);
+    CHECK_THROWS_WITH(machine.submit("y"), "the queue is full: 2 requests are running or waiting");
+    gate.open();
+    machine.log.wait(0);
+    machine.log.wait(1);
+    machine.submit("y");
+    CHECK(textOf(machine.log.wait(3)) == "z");  // sink 2 belonged to the refused one
+}
+
+TEST_CASE("requests wait for KV memory and are admitted in order") {
+    std::vector<std::size_t> widths;
+    {
+        // 26 letters make at most 27 cached tokens a request; 32 tokens of margin beside another: two do not fit.
+        Machine machine(alphabet, {.maxPositions = 1000, .kvTokens = 40}, [&](FakePipeline& pipeline) {
+            pipeline.beforeStep = [&](const auto& counts) { widths.push_back(counts.size()); };
+        });
+        for (int i = 0; i < 3; ++i) machine.submit("abcdefgh");
+        for (std::size_t i = 0; i < 3; ++i) CHECK(textOf(machine.log.wait(i)) == "ijklmnopqrstuvwxyz");
+        const Metrics metrics = machine.scheduler->metrics();
+        CHECK(metrics.requestsFinished == 3);
+        CHECK(metrics.kvTokensCapacity == 40);
+    }
+    CHECK(*std::max_element(widths.begin(), widths.end()) == 1);
+}
+
+TEST_CASE("when answers outgrow the KV memory the youngest reads again and its text goes on unbroken") {
+    for (const std::int64_t page : {1, 4}) {
+        Machine machine(alphabet, {.maxPositions = 1000, .kvTokens = 40, .kvPageTokens = page, .maxRunning = 2});
+        machine.submit("a");
+        machine.submit("b");
+        CHECK(textOf(machine.log.wait(0)) == "bcdefghijklmnopqrstuvwxyz");
+        CHECK(textOf(machine.log.wait(1)) == "cdefghijklmnopqrstuvwxyz");
+        const Metrics metrics = machine.scheduler->metrics();
+        CHECK(metrics.preemptions > 0);
+        CHECK(metrics.promptTokens == 2);  // not counted again
+        CHECK(metrics.generationTokens == 26 + 25);
+        CHECK(metrics.kvTokensUsed == 0);
+    }
+}
+
+TEST_CASE("a failed request fails alone") {
+    Machine machine(alphabet, {.maxPositions = 100, .kvTokens = 100},
+                    [&](FakePipeline& pipeline) { pipeline.poison = kPoison; });
+    machine.submit("m");
+    machine.submit("ab<poison>");
+    machine.submit("n");
+    CHECK(textOf(machine.log.wait(0)) == "nopqrstuvwxyz");
+    CHECK(failedOf(machine.log.wait(1)).message == "poisoned");
+    CHECK(textOf(machine.log.wait(2)) == "opqrstuvwxyz");
+    machine.submit("y");
+    CHECK(textOf(machine.log.wait(3)) == "z");
+    const Metrics metrics = machine.scheduler->metrics();
+    CHECK(metrics.requestsFailed == 1);
+    CHECK(metrics.requestsFinished == 3);
+    CHECK(metrics.requestsRunning == 0);
+}
+
+TEST_CASE("an exception from a sink ends only that request") {
+    Machine machine;
+    machine.submit("a", {}, [](const Event& event) {
+        if (std::holds_alternative<TextDelta>(event)) throw std::runtime_error("the reader is gone");
+    });
+    machine.submit("y");
+    CHECK(textOf(machine.log.wait(1)) == "z");
+    machine.submit("x");
+    CHECK(textOf(machine.log.wait(2)) == "yz");
+    CHECK(machine.log.finishedCount() == 2);  // the first got nothing after its exception
+}
+
+TEST_CASE("image rows take the places of their tokens, chunk by chunk, in order") {
+    std::vector<float> seen;
+    std::atomic<int> encoded = 0;
+    const auto picture = [](std::uint8_t value) {
+        return std::make_shared<const image::Image>(image::Image{1, 1, {value, value, value}});
+    };
+    Machine machine([](const auto&) { return kEos; },
+                    {.maxPositions = 100, .kvTokens = 100, .prefillChunk = 3, .imageCacheBytes = 1000},
+                    [&](FakePipeline& pipeline) {
+                        pipeline.onEmbeddings = [&](std::span<const float> rows) {
+                            seen.insert(seen.end(), rows.begin(), rows.end());
+                        };
+                    },
+                    [&](const image::Image& image) {
+                        ++encoded;
+                        const auto value = static_cast<float>(image.rgb[0]);
+                        return std::vector<float>{value, value + 0.5F};
+                    });
+    const auto submit = [&] {
+        Prompt prompt;
+        prompt.tokens.ids = {0, kPatch, kPatch, 1, kPatch, kPatch, 2};
+        prompt.tokens.rowPositions = {1, 2, 4, 5};
+        prompt.tokens.imageTokens = 4;
+        prompt.images = {picture(100), picture(200)};
+        machine.scheduler->submit(std::move(prompt), {}, machine.log.sink());
+    };
+    submit();
+    CHECK(finishedOf(machine.log.wait(0)).usage.imageTokens == 4);
+    CHECK(seen == std::vector<float>{0, 100, 100.5F, 1, 200, 200.5F});  // the last chunk, {2}, has no rows
+    CHECK(encoded == 2);
+    seen.clear();
+    submit();  // equal pixels in another object
+    machine.log.wait(1);
+    CHECK(seen.size() == 6);
+    CHECK(encoded == 2);
+    CHECK(machine.scheduler->metrics().imageCacheHits == 2);
+    CHECK(machine.scheduler->metrics().imagesEncoded == 2);
+}
+
+TEST_CASE("a picture that cannot be encoded or has the wrong size fails its request only") {
+    Machine machine([](const auto&) { return kEos; }, {.maxPositions = 100, .kvTokens = 100}, {},
+                    [](const image::Image& image) -> std::vector<float> {
+                        if (image.rgb[0] == 1) throw Error(ErrorCode::kInvalidData, "no picture");
+                        return {1, 2, 3};
+                    });
+    for (const std::uint8_t value : {1, 2}) {
+        Prompt prompt;
+        prompt.tokens.ids = {kPatch};
+        prompt.tokens.rowPositions = {0};
+        prompt.images = {std::make_shared<const image::Image>(image::Image{1, 1, {value, 0, 0}})};
+        machine.scheduler->submit(std::move(prompt), {}, machine.log.sink());
+    }
+    CHECK(failedOf(machine.log.wait(0)).message == "no picture");
+    CHECK(failedOf(machine.log.wait(0)).code == ErrorCode::kInvalidData);
+    CHECK(failedOf(machine.log.wait(1)).message == "the vision encoder made 3 values, expected 1");
+    machine.submit("a");
+    CHECK(finishedOf(machine.log.wait(2)).reason == FinishReason::kStop);
+}
+
+TEST_CASE("log-probabilities come with the text, one for each token") {
+    Machine machine;
+    Request request;
+    request.topLogprobs = 2;
+    request.sampling.stop = {"zz"};  // holds the last letter back
+    machine.submit("w", request);
+    const auto events = machine.log.wait();
+    std::vector<TokenLogprob> all;
+    for (const Event& event : events) {
+        if (const auto* delta = std::get_if<TextDelta>(&event))
+            all.insert(all.end(), delta->logprobs.begin(), delta->logprobs.end());
+    }
+    REQUIRE(all.size() == 4);  // x, y, z and the end
+    CHECK(all[0].bytes == "x");
+    CHECK(all[3].id == kEos);
+    REQUIRE(all[0].top.size() == 2);
+    CHECK(all[0].top[0].id == all[0].id);
+    CHECK(all[0].logprob == Approx(10 - std::log(std::exp(10.0) + kVocab - 1)));
+    CHECK(all[0].top[1].logprob < -9);
+}
+
+TEST_CASE("the end of the scheduler cancels what runs and what waits") {
+    EventLog log;
+    Gate gate;
+    auto pipeline = std::make_unique<FakePipeline>(kVocab, sameAgain);
+    pipeline->beforeStep = [&](const auto&) { gate.pass(); };
+    auto scheduler =
+        std::make_unique<Scheduler>(SchedulerModel{std::move(pipeline), {}, letters(), {kEos}, 1, kVocab},
+                                    SchedulerLimits{.maxPositions = 100000, .kvTokens = 100000, .maxRunning = 1});
+    const auto submit = [&] {
+        Prompt prompt;
+        prompt.tokens.ids = {1};
+        scheduler->submit(std::move(prompt), {}, log.sink());
+    };
+    submit();
+    gate.waitForGuest();
+    submit();
+    submit();
+    gate.open();
+    scheduler.reset();
+    CHECK(log.finishedCount() == 3);
+    for (std::size_t i = 0; i < 3; ++i) CHECK(finishedOf(log.wait(i)).reason == FinishReason::kCancelled);
+}
+
+TEST_CASE("many threads submit, cancel and read metrics at once") {
+    Machine machine(alphabet,
+                    {.maxPositions = 1000, .kvTokens = 200, .maxRunning = 4, .maxWaiting = 100, .prefillChunk = 3});
+    std::vector<EventSink> sinks;
+    constexpr std::size_t kThreads = 4, kEach = 8;
+    for (std::size_t i = 0; i < kThreads * kEach; ++i) sinks.push_back(machine.log.sink());
+    std::vector<std::thread> threads;
+    for (std::size_t t = 0; t < kThreads; ++t) {
+        threads.emplace_back([&, t] {
+            for (std::size_t i = 0; i < kEach; ++i) {
+                Prompt prompt;
+                prompt.tokens.ids = {static_cast<std::int32_t>(i), static_cast<std::int32_t>(t)};
+                const RequestId id = machine.scheduler->submit(std::move(prompt), {}, sinks[t * kEach + i]);
+                if (i % 3 == 0) machine.scheduler->cancel(id);
+                static_cast<void>(machine.scheduler->metrics());
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    const std::string all = "abcdefghijklmnopqrstuvwxyz";
+    for (std::size_t t = 0; t < kThreads; ++t) {
+        for (std::size_t i = 0; i < kEach; ++i) {
+            const auto events = machine.log.wait(t * kEach + i);
+            const std::string expected = all.substr(t + 1);
+            if (finishedOf(events).reason == FinishReason::kCancelled) {
+                CHECK(i % 3 == 0);
+                CHECK(expected.starts_with(textOf(events)));
+            } else {
+                CHECK(textOf(events) == expected);
+            }
+        }
+    }
+    CHECK(machine.scheduler->metrics().requestsFinished == kThreads * kEach);
+}
