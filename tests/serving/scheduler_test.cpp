@@ -389,6 +389,50 @@ TEST_CASE("a picture that cannot be encoded or has the wrong size fails its requ
     CHECK(finishedOf(machine.log.wait(2)).reason == FinishReason::kStop);
 }
 
+TEST_CASE("cancel takes effect between two pictures") {
+    Gate gate;
+    std::atomic<int> encoded = 0;
+    Machine machine([](const auto&) { return kEos; }, {.maxPositions = 100, .kvTokens = 100}, {},
+                    [&](const image::Image&) {
+                        ++encoded;
+                        gate.pass();
+                        return std::vector<float>{1};
+                    });
+    Prompt prompt;
+    prompt.tokens.ids = {kPatch, kPatch};
+    prompt.tokens.rowPositions = {0, 1};
+    for (const std::uint8_t value : {1, 2}) {
+        prompt.images.push_back(std::make_shared<const image::Image>(image::Image{1, 1, {value, 0, 0}}));
+    }
+    const RequestId id = machine.scheduler->submit(std::move(prompt), {}, machine.log.sink());
+    gate.waitForGuest();
+    machine.scheduler->cancel(id);
+    gate.open();
+    CHECK(finishedOf(machine.log.wait()).reason == FinishReason::kCancelled);
+    CHECK(encoded == 1);
+}
+
+TEST_CASE("a picture being waited for does not hold up other answers") {
+    Gate gate;
+    Machine machine(alphabet, {.maxPositions = 100, .kvTokens = 100}, {}, [&](const image::Image& image) {
+        if (image.rgb[0] == 2) gate.pass();
+        return std::vector<float>{1};
+    });
+    Prompt prompt;
+    prompt.tokens.ids = {kPatch, kPatch};
+    prompt.tokens.rowPositions = {0, 1};
+    for (const std::uint8_t value : {1, 2}) {
+        prompt.images.push_back(std::make_shared<const image::Image>(image::Image{1, 1, {value, 0, 0}}));
+    }
+    machine.submit("u", {}, [&](const Event& event) {  // its first letter opens the way for the second picture
+        const auto* delta = std::get_if<TextDelta>(&event);
+        if (delta != nullptr && delta->text == "v") gate.open();
+    });
+    machine.scheduler->submit(std::move(prompt), {}, machine.log.sink());
+    CHECK(textOf(machine.log.wait(0)) == "vwxyz");
+    CHECK(finishedOf(machine.log.wait(1)).reason == FinishReason::kStop);
+}
+
 TEST_CASE("log-probabilities come with the text, one for each token") {
     Machine machine;
     Request request;
