@@ -13,6 +13,7 @@
 #include "engine/error.h"
 #include "engine/image/image.h"
 #include "engine/sampling/sampler.h"
+#include "engine/sampling/structured/structured_output.h"
 #include "engine/text/tokenizer.h"
 
 /// The façade of the engine: open a model, submit requests, cancel, read metrics. Thread-safe, no Qt, no globals.
@@ -44,6 +45,8 @@ struct Request {
     sampling::SamplingParams sampling;
     bool think = true;              // false: the reasoning part is closed before the first token
     std::int32_t topLogprobs = -1;  // -1: no log-probabilities; 0..20: that many alternatives with each token
+    sampling::structured::StructuredOutput structured;  // the form of the answer
+    sampling::structured::ToolChoice toolChoice;
 };
 
 enum class FinishReason { kStop, kLength, kToolCalls, kCancelled, kError };

@@ -68,6 +68,16 @@ void countParameters(const model::Checkpoint& checkpoint, ModelInfo& info) {
     }
 }
 
+void refuseConstraints(const Request& request) {
+    using namespace sampling::structured;
+    if (request.structured.kind != StructuredOutput::Kind::kNone) {
+        throw Error(ErrorCode::kUnsupported, "structured output is not supported by this version");
+    }
+    if (request.toolChoice.kind != ToolChoice::Kind::kAuto || !request.toolChoice.parallel) {
+        throw Error(ErrorCode::kUnsupported, "tool_choice: this version supports auto only");
+    }
+}
+
 class LocalEngine final : public Engine {
 public:
     LocalEngine(const OpenOptions& options, const EngineProgress& progress, const std::stop_token& stop)
@@ -119,6 +129,7 @@ public:
                                                          "], or -1 for none, got " +
                                                          std::to_string(request.topLogprobs));
         }
+        refuseConstraints(request);
         return scheduler_->submit(prompts_->build(request, options_.maxImageTokens), request, std::move(sink),
                                   submitted);
     }
