@@ -53,15 +53,21 @@ std::uint32_t bigEndian32(std::span<const std::byte> data, std::size_t at) {
     return value;
 }
 
-// stb_image does not look at the checksums of PNG chunks; damage in transit would show as a wrong picture.
-void checkPngChecksums(std::span<const std::byte> png, const std::string& name) {
+// stb_image does not look at the checksums of PNG chunks; damage in transit would show as a wrong picture. A critical
+// chunk it does not know is told here because stb_image writes its four bytes into memory shared by all threads.
+void checkPngChunks(std::span<const std::byte> png, const std::string& name) {
     constexpr std::size_t kAround = 12;  // length, type, checksum
-    for (std::size_t at = 8; at + kAround <= png.size();) {
+    for (std::size_t at = 8; at + 8 <= png.size();) {
         const std::size_t length = bigEndian32(png, at);
-        if (length > png.size() - at - kAround) return;  // cut off: the decoder reports it
+        const std::string_view type(reinterpret_cast<const char*>(png.data()) + at + 4, 4);
+        const bool critical = (std::to_integer<unsigned>(png[at + 4]) & 0x20U) == 0;
+        if (critical && type != "IHDR" && type != "PLTE" && type != "IDAT" && type != "IEND" && type != "CgBI") {
+            fail(ErrorCode::kInvalidData, name, "a PNG picture of the standard's chunks",
+                 "an unknown critical chunk at byte " + std::to_string(at));
+        }
+        if (png.size() - at < kAround || length > png.size() - at - kAround) return;  // cut off: the decoder reports it
         boost::crc_32_type checksum;
         checksum.process_bytes(png.data() + at + 4, length + 4);
-        const std::string_view type(reinterpret_cast<const char*>(png.data()) + at + 4, 4);
         if (checksum.checksum() != bigEndian32(png, at + 8 + length)) {
             fail(ErrorCode::kInvalidData, name, "a PNG picture with intact data",
                  "a wrong checksum in the chunk at byte " + std::to_string(at));
@@ -104,13 +110,13 @@ Image decodeImage(std::span<const std::byte> encoded, const std::string& name, c
     if (format == PictureFormat::kPng && encoded.size() >= 24) {
         checkSize(bigEndian32(encoded, 16), bigEndian32(encoded, 20), name, limits);
     }
+    if (format == PictureFormat::kPng) checkPngChunks(encoded, name);
     bool cutOff = false;
     std::string failure;
     const StbHeader header = readStbHeader(encoded, cutOff, failure);
     if (cutOff) fail(ErrorCode::kInvalidData, name, complete, ends + " in the header");
     if (!failure.empty()) fail(ErrorCode::kInvalidData, name, complete, "a corrupt header (" + failure + ")");
     checkSize(header.width, header.height, name, limits);
-    if (format == PictureFormat::kPng) checkPngChecksums(encoded, name);
     if (format == PictureFormat::kJpeg && isUnmarkedCmyk(encoded)) {
         fail(ErrorCode::kUnsupported, name, "a JPEG picture in grey, YCbCr, RGB or Adobe CMYK",
              "four channels without Adobe's colour marker");

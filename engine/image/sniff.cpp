@@ -44,15 +44,29 @@ constexpr OtherFormat kOtherFormats[] = {
     {0, "PK\3\4"sv, "a ZIP archive"},
 };
 
+// Whether bytes, which may be cut off at the end, are UTF-8 without control characters.
+bool isText(std::span<const std::byte> data) {
+    int continuing = 0;  // bytes that the character under way still needs
+    for (const std::byte b : data) {
+        const auto c = std::to_integer<unsigned>(b);
+        if (continuing > 0) {
+            if ((c & 0xC0U) != 0x80) return false;
+            --continuing;
+        } else if (c < 0x80) {
+            if (c == 0x7F || (c < 0x20 && c != '\t' && c != '\n' && c != '\r')) return false;
+        } else if (c < 0xC2 || c > 0xF4) {
+            return false;
+        } else {
+            continuing = c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
+        }
+    }
+    return true;
+}
+
 // What bytes that belong to no known kind of file look like.
 std::string describeBytes(std::span<const std::byte> data) {
     const std::string size = std::to_string(data.size()) + (data.size() == 1 ? " byte" : " bytes");
-    const auto head = data.first(std::min<std::size_t>(data.size(), 512));
-    const bool text = std::all_of(head.begin(), head.end(), [](std::byte b) {
-        const auto c = static_cast<unsigned char>(b);
-        return c >= 0x20 ? c != 0x7F : c == '\t' || c == '\n' || c == '\r';
-    });
-    if (text) return size + " of text";
+    if (isText(data.first(std::min<std::size_t>(data.size(), 512)))) return size + " of text";
     static constexpr char kDigits[] = "0123456789ABCDEF";
     std::string hex;
     for (const std::byte b : data.first(std::min<std::size_t>(data.size(), 4))) {

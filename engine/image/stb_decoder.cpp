@@ -70,11 +70,12 @@ StbHeader readStbHeader(std::span<const std::byte> encoded, bool& cutOff, std::s
     int width = 0, height = 0, channels = 0;
     const bool ok = stbi_info_from_callbacks(&kCallbacks, &source, &width, &height, &channels) != 0;
     cutOff = source.cutOff;
-    if (!ok) {
-        failure = failureReason();
-        return {};
-    }
-    return {width, height};
+    if (ok) return {width, height};
+    // On failure stb_image has gone on to try every other format, so its reason is that of the last one. The decoder
+    // goes by the signature alone and stops at the same defect, before it allocates pixels.
+    failure = decodeWithStb(encoded).failure;
+    if (failure.empty()) failure = "no reason given";
+    return {};
 }
 
 StbPixels decodeWithStb(std::span<const std::byte> encoded) {
