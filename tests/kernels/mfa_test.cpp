@@ -1,0 +1,166 @@
+#include "kernels/attention/mfa.h"
+
+#include <cmath>
+
+#include "tests/kernels/kernel_cases.h"
+
+using namespace step3;
+using namespace step3::kernels;
+using namespace step3::test;
+
+namespace {
+
+struct Shape {
+    std::int64_t heads, headDim, pageTokens;
+};
+struct Length {
+    std::int64_t firstPosition, tokens;
+};
+
+/// Sequences with K and V in pages; the part of the last page behind the keys holds NaN, which nothing may read into a
+/// result.
+class Cache {
+public:
+    Cache(Rng& rng, Shape shape, std::vector<Length> lengths) : shape_(shape), lengths_(std::move(lengths)) {
+        for (const Length& length : lengths_) {
+            const std::int64_t keys = length.firstPosition + length.tokens;
+            const std::int64_t pages = (keys + shape_.pageTokens - 1) / shape_.pageTokens;
+            for (auto* side : {&k_, &v_}) {
+                auto& own = side->emplace_back();
+                for (std::int64_t p = 0; p < pages; ++p) {
+                    own.push_back(randomFloats(rng, shape_.pageTokens * shape_.headDim));
+                    const std::int64_t used = std::min(shape_.pageTokens, keys - p * shape_.pageTokens);
+                    std::fill(own.back().begin() + used * shape_.headDim, own.back().end(), std::nanf(""));
+                }
+            }
+            q_.push_back(randomFloats(rng, length.tokens * shape_.heads * shape_.headDim));
+        }
+    }
+
+    using Run = std::function<void(const MfaParams&)>;
+    /// The results of tokens [skip, skip + take) of every sequence, one sequence after another.
+    [[nodiscard]] std::vector<float> run(const Run& kernel, std::int64_t skip = 0, std::int64_t take = 1 << 20) const {
+        const std::int64_t row = shape_.heads * shape_.headDim;
+        std::vector<std::vector<float>> out;
+        std::vector<std::vector<const float*>> kPages, vPages;
+        std::vector<MfaSequence> sequences;
+        for (std::size_t s = 0; s < lengths_.size(); ++s) {
+            kPages.emplace_back();
+            vPages.emplace_back();
+            for (const auto& page : k_[s]) kPages.back().push_back(page.data());
+            for (const auto& page : v_[s]) vPages.back().push_back(page.data());
+            const std::int64_t tokens = std::min(take, lengths_[s].tokens - skip);
+            if (tokens > 0) out.emplace_back(static_cast<std::size_t>(tokens * row), std::nanf(""));
+        }
+        std::size_t at = 0;
+        for (std::size_t s = 0; s < lengths_.size(); ++s) {
+            const std::int64_t tokens = std::min(take, lengths_[s].tokens - skip);
+            if (tokens <= 0) continue;
+            sequences.push_back({q_[s].data() + skip * row, out[at++].data(), kPages[s], vPages[s], tokens,
+                                 lengths_[s].firstPosition + skip});
+        }
+        kernel({sequences, shape_.heads, shape_.headDim, shape_.pageTokens});
+        std::vector<float> all;
+        for (const auto& part : out) all.insert(all.end(), part.begin(), part.end());
+        return all;
+    }
+
+private:
+    Shape shape_;
+    std::vector<Length> lengths_;
+    std::vector<std::vector<std::vector<float>>> k_, v_;
+    std::vector<std::vector<float>> q_;
+};
+
+Cache::Run fast(Isa isa, ThreadPool& pool) {
+    return [isa, &pool](const MfaParams& params) {
+        MfaWorkspace workspace;
+        mfaAttention(kernelTable(isa), pool, workspace, params);
+    };
+}
+
+const Shape kShapes[] = {{1, 2, 1}, {3, 10, 5}, {7, 16, 16}, {5, 48, 33}, {4, 64, 64}, {2, 256, 256}};
+
+}  // namespace
+
+TEST_CASE("MFA attention agrees with the reference around page borders") {
+    ThreadPool pool(3);
+    onEveryIsa([&](Isa isa) {
+        Rng rng(1);
+        for (const Shape& shape : kShapes) {
+            const std::int64_t page = shape.pageTokens;
+            const Length lengths[] = {{0, 1},        {0, 7},        {page - 1, 1}, {page, 1},
+                                      {page - 1, 2}, {2 * page, 3}, {3, page},     {page + 1, page + 5}};
+            for (const Length& length : lengths) {
+                CAPTURE(shape.heads, shape.headDim, shape.pageTokens, length.firstPosition, length.tokens);
+                const Cache cache(rng, shape, {length});
+                CHECK(worstDifference(cache.run(fast(isa, pool)), cache.run(mfaAttentionReference)) <= 1e-5);
+            }
+        }
+    });
+}
+
+TEST_CASE("MFA attention serves several sequences of different lengths at once") {
+    ThreadPool pool(2);
+    onEveryIsa([&](Isa isa) {
+        Rng rng(2);
+        for (const Shape& shape : kShapes) {
+            CAPTURE(shape.heads, shape.headDim, shape.pageTokens);
+            const Cache cache(rng, shape, {{0, 3}, {100, 1}, {17, 20}, {0, 1}, {63, 1}});
+            CHECK(worstDifference(cache.run(fast(isa, pool)), cache.run(mfaAttentionReference)) <= 1e-5);
+        }
+    });
+}
+
+TEST_CASE("MFA attention over several key ranges agrees with the reference") {
+    ThreadPool pool(3);
+    onEveryIsa([&](Isa isa) {
+        Rng rng(3);
+        for (const Length& length : {Length{kMfaRangeKeys - 1, 1}, Length{kMfaRangeKeys, 1},
+                                     Length{kMfaRangeKeys - 2, 5}, Length{2 * kMfaRangeKeys + 100, 2}}) {
+            CAPTURE(length.firstPosition, length.tokens);
+            const Cache cache(rng, {3, 24, 64}, {length, {5, 2}});
+            CHECK(worstDifference(cache.run(fast(isa, pool)), cache.run(mfaAttentionReference)) <= 1e-5);
+        }
+    });
+}
+
+TEST_CASE("MFA attention depends neither on threads nor on how tokens are cut into steps") {
+    onEveryIsa([&](Isa isa) {
+        Rng rng(4);
+        ThreadPool one(1);
+        ThreadPool four(4);
+        for (const Length& length : {Length{0, 40}, Length{kMfaRangeKeys - 20, 40}, Length{2 * kMfaRangeKeys, 3}}) {
+            CAPTURE(length.firstPosition, length.tokens);
+            const Cache cache(rng, {4, 32, 16}, {length});
+            const std::vector<float> whole = cache.run(fast(isa, one));
+            CHECK(cache.run(fast(isa, four)) == whole);
+            for (const std::int64_t step : {1, 7, 16}) {
+                std::vector<float> pieces;
+                for (std::int64_t skip = 0; skip < length.tokens; skip += step) {
+                    const auto part = cache.run(fast(isa, skip % 2 == 0 ? one : four), skip, step);
+                    pieces.insert(pieces.end(), part.begin(), part.end());
+                }
+                CHECK(pieces == whole);
+            }
+        }
+    });
+}
+
+TEST_CASE("MFA attention stays finite for large scores") {
+    ThreadPool pool(1);
+    onEveryIsa([&](Isa isa) {
+        const std::int64_t dim = 16;
+        std::vector<float> q(16, 100.0F), k(16 * 4), v(16 * 4), out(16);
+        for (std::size_t i = 0; i < 64; ++i) {
+            k[i] = i / 16 == 2 ? 100.0F : -100.0F;
+            v[i] = static_cast<float>(i / 16);
+        }
+        const float* kPage = k.data();
+        const float* vPage = v.data();
+        const MfaSequence sequence{q.data(), out.data(), {&kPage, 1}, {&vPage, 1}, 1, 3};
+        MfaWorkspace workspace;
+        mfaAttention(kernelTable(isa), pool, workspace, {{&sequence, 1}, 1, dim, 4});
+        CHECK(out == std::vector<float>(16, 2.0F));
+    });
+}
