@@ -41,7 +41,8 @@ struct Message {
 struct Request {
     std::vector<Message> messages;
     std::optional<std::string> rawPrompt;  // a plain completion: used as it is instead of `messages`, never reasons
-    std::string toolsJson;                 // array of schemas as JSON text, or empty
+    std::optional<std::vector<std::int32_t>> promptIds;  // the same as token ids; instead of both
+    std::string toolsJson;                               // array of schemas as JSON text, or empty
     sampling::SamplingParams sampling;
     bool think = true;              // false: the reasoning part is closed before the first token
     std::int32_t topLogprobs = -1;  // -1: no log-probabilities; 0..20: that many alternatives with each token
@@ -157,8 +158,13 @@ public:
     [[nodiscard]] virtual sampling::SamplingParams defaultSampling() const { return {}; }
     /// The open model's tokenizer, for token counts and /tokenize; null if the engine has none.
     [[nodiscard]] virtual std::shared_ptr<const text::Tokenizer> tokenizer() const { return nullptr; }
-    /// Queues a request. Throws Error for what can be told at once (bad parameters, an image without a vision model);
-    /// what fails later is reported as Failed.
+    /// The tokens that a request's prompt becomes: template, tools and pictures included. Throws Error as submit().
+    [[nodiscard]] virtual std::vector<std::int32_t> promptTokens(const Request& request) const {
+        static_cast<void>(request);
+        throw Error(ErrorCode::kUnsupported, "this engine does not tell the tokens of a prompt");
+    }
+    /// Queues a request. Throws Error for what can be told at once (bad parameters, an image without a vision model,
+    /// kBusy if the queue is full); what fails later is reported as Failed.
     virtual RequestId submit(Request request, EventSink sink) = 0;
     /// Takes effect within one token; unknown or finished ids are ignored. Finished{kCancelled} is still reported.
     virtual void cancel(RequestId id) = 0;

@@ -11,7 +11,8 @@ enum class ErrorCode {
     kInvalidData,        ///< A file or message does not have the form it must have.
     kNotFound,           ///< A file, tensor or request that was named does not exist.
     kUnsupported,        ///< Well formed, but this program does not run it.
-    kResourceExhausted,  ///< Memory, context length, image tokens or queue space is used up.
+    kResourceExhausted,  ///< Memory, context length or image tokens are used up.
+    kBusy,               ///< Every place is taken now; the same call may succeed later.
     kCancelled,          ///< The caller asked to stop.
     kIo,                 ///< The operating system refused to read or write.
     kInternal,           ///< A defect in this program.

@@ -121,6 +121,9 @@ public:
     [[nodiscard]] sampling::SamplingParams defaultSampling() const override { return defaults_; }
     [[nodiscard]] std::shared_ptr<const text::Tokenizer> tokenizer() const override { return tokenizer_; }
 
+    [[nodiscard]] std::vector<std::int32_t> promptTokens(const Request& request) const override {
+        return prompts_->build(request, options_.maxImageTokens).tokens.ids;
+    }
     RequestId submit(Request request, EventSink sink) override {
         const auto submitted = serving::Clock::now();
         sampling::validate(request.sampling, info_.vocabSize);

@@ -159,7 +159,8 @@ PromptBuilder::PromptBuilder(const std::filesystem::path& folder, const model::M
 Prompt PromptBuilder::build(const Request& request, std::int32_t maxImageTokens) const {
     Prompt prompt;
     std::vector<image::ImagePlan> plans;
-    for (std::size_t m = 0; m < request.messages.size() && !request.rawPrompt; ++m) {
+    const bool raw = request.rawPrompt || request.promptIds;
+    for (std::size_t m = 0; m < request.messages.size() && !raw; ++m) {
         for (const Message::Part& part : request.messages[m].parts) {
             if (part.kind != Message::Part::Kind::kImage) continue;
             const std::string where = "image " + std::to_string(prompt.images.size() + 1);
@@ -172,7 +173,14 @@ Prompt PromptBuilder::build(const Request& request, std::int32_t maxImageTokens)
     }
 
     std::vector<std::int32_t> ids;
-    if (request.rawPrompt) {
+    if (request.promptIds) {
+        ids = *request.promptIds;
+        for (const std::int32_t id : ids) {
+            if (id >= 0 && id < config_.text.vocabSize) continue;
+            reject("the prompt's token ids must be in [0, " + std::to_string(config_.text.vocabSize - 1) + "], got " +
+                   std::to_string(id));
+        }
+    } else if (request.rawPrompt) {
         if (addBos_ && config_.generation.bosTokenId) ids.push_back(*config_.generation.bosTokenId);
         const auto more = tokenizer_->encode(text::validUtf8(*request.rawPrompt));
         ids.insert(ids.end(), more.begin(), more.end());

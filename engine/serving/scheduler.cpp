@@ -79,7 +79,7 @@ RequestId Scheduler::submit(Prompt prompt, const Request& request, EventSink sin
         // known_ holds what runs and what waits.
         if (known_.size() >=
             static_cast<std::size_t>(limits_.maxWaiting) + static_cast<std::size_t>(limits_.maxRunning)) {
-            throw Error(ErrorCode::kResourceExhausted,
+            throw Error(ErrorCode::kBusy,
                         "the queue is full: " + std::to_string(known_.size()) + " requests are running or waiting");
         }
         known_.emplace(id, active);

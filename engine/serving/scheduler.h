@@ -55,8 +55,8 @@ public:
     Scheduler(const Scheduler&) = delete;
     Scheduler& operator=(const Scheduler&) = delete;
 
-    /// Queues a request whose sampling parameters are valid. Throws Error kResourceExhausted with figures if it can
-    /// never fit or the queue is full.
+    /// Queues a request whose sampling parameters are valid. Throws Error with figures: kResourceExhausted
+    /// if it can never fit, kBusy if the queue is full.
     RequestId submit(Prompt prompt, const Request& request, EventSink sink, Clock::time_point submitted = Clock::now());
     void cancel(RequestId id);
     [[nodiscard]] Metrics metrics() const;

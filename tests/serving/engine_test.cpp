@@ -211,6 +211,19 @@ TEST_CASE("what can be told at once is told at once") {
     CHECK_NOTHROW(submit([](Request&) {}));  // a request without a reader
 }
 
+TEST_CASE("the tokens of a prompt can be asked for, and be the prompt") {
+    const auto engine = Engine::open(options("tiny-fp8"));
+    const auto ids = engine->promptTokens(ask("Hello"));
+    EventLog log;
+    engine->submit(ask("Hello"), log.sink());
+    CHECK(finishedOf(log.wait(0)).usage.promptTokens == static_cast<std::int32_t>(ids.size()));
+    Request request;
+    request.promptIds = ids;
+    request.sampling = ask("Hello").sampling;
+    engine->submit(request, log.sink());
+    CHECK(textOf(log.wait(1)) == reasoningOf(log.wait(0)) + textOf(log.wait(0)));
+}
+
 TEST_CASE("without thinking the answer is content") {
     const auto engine = Engine::open(options("tiny-fp8"));
     Request request = ask("Hello");

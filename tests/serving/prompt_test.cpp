@@ -222,6 +222,20 @@ TEST_CASE("a picture over the token limit is refused with figures") {
     }
 }
 
+TEST_CASE("a prompt of token ids is used as it is") {
+    const Fixture fixture;
+    Request raw;
+    raw.promptIds = std::vector<std::int32_t>{5, 3, 7};
+    CHECK(fixture.build(raw).tokens.ids == *raw.promptIds);
+    CHECK_FALSE(fixture.build(raw).startsInReasoning);
+    for (const std::int32_t id : {-1, static_cast<std::int32_t>(fixture.config.text.vocabSize)}) {
+        raw.promptIds = std::vector<std::int32_t>{5, id};
+        CHECK_THROWS_WITH(fixture.build(raw), "the prompt's token ids must be in [0, " +
+                                                  std::to_string(fixture.config.text.vocabSize - 1) + "], got " +
+                                                  std::to_string(id));
+    }
+}
+
 TEST_CASE("a raw prompt is used as it is") {
     const Fixture fixture;
     Request raw;
