@@ -9,14 +9,16 @@ namespace step3::serving::http {
 namespace {
 
 /// To a tenth of a millisecond.
-double milliseconds(double seconds) { return std::round(seconds * 1e4) / 10; }
+double milliseconds(double seconds) {
+    return std::round(seconds * 1e4) / 10;
+}
 
 }  // namespace
 
 std::string logLine(const AccessRecord& record, std::chrono::steady_clock::time_point now) {
     Json line;
-    line["time"] = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-                       .count();
+    line["time"] =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     line["request_id"] = record.id;
     line["remote"] = record.remote;
     line["method"] = record.method;

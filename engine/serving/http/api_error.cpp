@@ -40,15 +40,11 @@ ApiError fromEngine(ErrorCode code, const std::string& message) {
         case ErrorCode::kInvalidArgument:
         case ErrorCode::kInvalidData:
         case ErrorCode::kUnsupported:
-        case ErrorCode::kNotFound:
-            return ruleError(message);
-        case ErrorCode::kResourceExhausted:
-            return ruleError(message, "input_tokens");
-        case ErrorCode::kCancelled:
-            return {503, "ServiceUnavailableError", message};
+        case ErrorCode::kNotFound: return ruleError(message);
+        case ErrorCode::kResourceExhausted: return ruleError(message, "input_tokens");
+        case ErrorCode::kCancelled: return {503, "ServiceUnavailableError", message};
         case ErrorCode::kIo:
-        case ErrorCode::kInternal:
-            break;
+        case ErrorCode::kInternal: break;
     }
     return {500, "InternalServerError", message};
 }

@@ -1,6 +1,7 @@
 #include "engine/serving/http/auth.h"
 
 #include <algorithm>
+
 #include <boost/beast/core/string.hpp>
 
 #include "engine/error.h"
@@ -14,7 +15,8 @@ bool sameKey(std::string_view key, std::string_view shown) {
     unsigned difference = key.size() == shown.size() ? 0U : 1U;
     for (std::size_t i = 0; i < shown.size(); ++i) {
         const char expected = key[i % key.size()];
-        difference |= static_cast<unsigned>(static_cast<unsigned char>(expected) ^ static_cast<unsigned char>(shown[i]));
+        difference |=
+            static_cast<unsigned>(static_cast<unsigned char>(expected) ^ static_cast<unsigned char>(shown[i]));
     }
     return difference == 0;
 }

@@ -45,9 +45,10 @@ void ChatExchange::prepare(const std::string& body) {
         }
         Request request = std::move(chat.request);
         // The sink runs on the scheduler's thread and only hands over.
-        const RequestId id = context_.engine.submit(std::move(request), [self = shared_from_this()](const Event& event) {
-            boost::asio::post(self->network_, [self, event] { self->onEvent(event); });
-        });
+        const RequestId id =
+            context_.engine.submit(std::move(request), [self = shared_from_this()](const Event& event) {
+                boost::asio::post(self->network_, [self, event] { self->onEvent(event); });
+            });
         boost::asio::post(network_, [self = shared_from_this(), chat = std::move(chat), id]() mutable {
             self->accepted(std::move(chat), id);
         });
@@ -100,9 +101,9 @@ void ChatExchange::deliver(const Event& event) {
         if (peer && !part.empty()) peer->sendPart(part);
         if (peer && (finished != nullptr || failed != nullptr)) peer->endStream();
     } else if (failed != nullptr || (finished != nullptr && finished->reason == FinishReason::kCancelled)) {
-        const ApiError error = failed != nullptr
-                                   ? fromEngine(failed->code, failed->message)
-                                   : ApiError(503, "ServiceUnavailableError", "the server stopped before the answer ended");
+        const ApiError error =
+            failed != nullptr ? fromEngine(failed->code, failed->message)
+                              : ApiError(503, "ServiceUnavailableError", "the server stopped before the answer ended");
         status = error.status();
         if (peer) peer->replyJson(status, error.json());
     } else if (finished != nullptr) {

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 
 #include "engine/serving/http/access_log.h"
 #include "engine/serving/http/api_error.h"
@@ -25,8 +26,8 @@ public:
     virtual void endStream() = 0;
 };
 
-/// One chat request from its body to its last event. Parsing, decoding and submitting happen on a worker, everything else on
-/// the server's thread. Keeps the server running until the engine has reported the end.
+/// One chat request from its body to its last event. Parsing, decoding and submitting happen on a worker, everything
+/// else on the server's thread. Keeps the server running until the engine has reported the end.
 class ChatExchange : public std::enable_shared_from_this<ChatExchange> {
 public:
     ChatExchange(ServerContext& context, std::weak_ptr<ChatPeer> peer, AccessRecord record);

@@ -55,13 +55,14 @@ private:
         if (const auto format = body_.object("response_format")) {
             const std::string type = format->requiredText("type");
             if (type == "json_object" || type == "json_schema" || type == "structural_tag") {
-                throw ruleError("response_format of type \"" + type +
-                                    "\" is not supported by this version: only \"text\" is",
-                                "response_format");
+                throw ruleError(
+                    "response_format of type \"" + type + "\" is not supported by this version: only \"text\" is",
+                    "response_format");
             }
             if (type != "text") {
-                throw schemaError("body.response_format.type: expected text, json_object, json_schema or structural_tag",
-                                  "body.response_format.type");
+                throw schemaError(
+                    "body.response_format.type: expected text, json_object, json_schema or structural_tag",
+                    "body.response_format.type");
             }
         }
         for (const char* field : {"structured_outputs", "prompt_logprobs", "truncate_prompt_tokens", "chat_template",
@@ -190,7 +191,8 @@ private:
     void readLogprobs() {
         out_.logprobs = body_.boolean("logprobs").value_or(false);
         const auto top = body_.integer("top_logprobs");
-        if (top && *top < 0) throw outOfRange("top_logprobs", "at least 0", *body_.find("top_logprobs"), "top_logprobs");
+        if (top && *top < 0)
+            throw outOfRange("top_logprobs", "at least 0", *body_.find("top_logprobs"), "top_logprobs");
         if (top && *top > 0 && !out_.logprobs) {
             throw ruleError("top_logprobs needs logprobs to be true", "top_logprobs");
         }

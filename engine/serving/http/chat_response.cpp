@@ -96,7 +96,9 @@ std::string ChunkWriter::chunk(Json delta, Json logprobs, const Finished* end) {
     return sseEvent(json);
 }
 
-std::string ChunkWriter::first() { return chunk(Json{{"role", "assistant"}, {"content", ""}}); }
+std::string ChunkWriter::first() {
+    return chunk(Json{{"role", "assistant"}, {"content", ""}});
+}
 
 std::string ChunkWriter::deltas(const char* field, const std::string& text, const std::vector<TokenLogprob>& logprobs,
                                 bool show) {

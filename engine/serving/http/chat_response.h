@@ -39,7 +39,8 @@ public:
 
 private:
     std::string chunk(Json delta, Json logprobs = nullptr, const Finished* end = nullptr);
-    std::string deltas(const char* field, const std::string& text, const std::vector<TokenLogprob>& logprobs, bool show);
+    std::string deltas(const char* field, const std::string& text, const std::vector<TokenLogprob>& logprobs,
+                       bool show);
     std::string toolDelta(const ToolCallDelta& delta);
     std::string finish(const Finished& end);
 

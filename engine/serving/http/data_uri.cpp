@@ -1,8 +1,9 @@
 #include "engine/serving/http/data_uri.h"
 
 #include <array>
-#include <boost/beast/core/string.hpp>
 #include <cstdint>
+
+#include <boost/beast/core/string.hpp>
 
 #include "engine/serving/http/api_error.h"
 

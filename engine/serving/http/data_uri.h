@@ -11,8 +11,9 @@ namespace step3::serving::http {
 /// Throws ApiError 400 naming `param` and the position.
 std::vector<std::byte> decodeBase64(std::string_view text, const std::string& param);
 
-/// The bytes of `data:[mime][;params];base64,DATA`; the mime label is ignored, scheme and ";base64" are case-insensitive
-/// (spec openai-api section 4). Throws ApiError: 400 for other schemes and defects, 501 for data that is not base64.
+/// The bytes of `data:[mime][;params];base64,DATA`; the mime label is ignored, scheme and ";base64" are
+/// case-insensitive (spec openai-api section 4). Throws ApiError: 400 for other schemes and defects, 501 for data that
+/// is not base64.
 std::vector<std::byte> decodeDataUri(std::string_view uri, const std::string& param);
 
 }  // namespace step3::serving::http

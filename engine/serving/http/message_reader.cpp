@@ -74,11 +74,13 @@ private:
 
     std::shared_ptr<const image::Image> readPicture(const Fields& part) {
         const auto holder = part.object("image_url");
-        if (!holder) throw schemaError(part.pathOf("image_url") + ": expected an object, found none", part.pathOf("image_url"));
+        if (!holder)
+            throw schemaError(part.pathOf("image_url") + ": expected an object, found none", part.pathOf("image_url"));
         if (!limits_.vision) throw ruleError(limits_.model + " is not a multimodal model", "messages");
         if (++pictures_ > limits_.maxPictures) {
-            throw ruleError("At most " + std::to_string(limits_.maxPictures) + " image(s) may be provided in one prompt.",
-                            "messages");
+            throw ruleError(
+                "At most " + std::to_string(limits_.maxPictures) + " image(s) may be provided in one prompt.",
+                "messages");
         }
         const std::string param = holder->pathOf("url");
         const Json* url = holder->find("url");

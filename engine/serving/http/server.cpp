@@ -1,12 +1,13 @@
 #include "engine/serving/http/server.h"
 
+#include <csignal>
+#include <optional>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <csignal>
-#include <optional>
 
 #include "engine/serving/http/chat_exchange.h"
 #include "engine/serving/http/session.h"
@@ -33,19 +34,15 @@ ServedModel servedModel(const Engine& engine) {
 }
 
 std::int64_t unixTime() {
-    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
 }
 
 }  // namespace
 
 struct Server::Impl {
     Impl(Engine& engine, ServerOptions serverOptions)
-        : options(std::move(serverOptions)),
-          context(engine),
-          acceptor(io),
-          pause(io),
-          grace(io),
-          signals(io) {
+        : options(std::move(serverOptions)), context(engine), acceptor(io), pause(io), grace(io), signals(io) {
         context.model = servedModel(engine);
         context.started = unixTime();
         context.keys = ApiKeys(options.apiKeys);
@@ -71,8 +68,8 @@ struct Server::Impl {
 
     void listen() {
         const auto reject = [&](const std::string& what) {
-            return Error(ErrorCode::kIo, "cannot listen on " + options.host + ", port " + std::to_string(options.port) +
-                                             ": " + what);
+            return Error(ErrorCode::kIo,
+                         "cannot listen on " + options.host + ", port " + std::to_string(options.port) + ": " + what);
         };
         boost::system::error_code error;
         tcp::resolver resolver(io);
@@ -167,7 +164,9 @@ struct Server::Impl {
 Server::Server(Engine& engine, ServerOptions options) : impl_(std::make_unique<Impl>(engine, std::move(options))) {}
 Server::~Server() = default;
 
-std::uint16_t Server::port() const { return impl_->bound.port(); }
+std::uint16_t Server::port() const {
+    return impl_->bound.port();
+}
 
 std::string Server::url() const {
     const auto address = impl_->bound.address();
@@ -175,7 +174,9 @@ std::string Server::url() const {
     return "http://" + host + ":" + std::to_string(port());
 }
 
-void Server::run() { impl_->io.run(); }
+void Server::run() {
+    impl_->io.run();
+}
 
 void Server::stop() {
     boost::asio::post(impl_->io, [this] { impl_->stop(); });

@@ -18,8 +18,8 @@ struct ServerOptions {
     bool handleSignals = false;  // SIGINT and SIGTERM: the first stops with grace, the second at once
 };
 
-/// The OpenAI-compatible server over one engine: /health, /v1/models, /v1/chat/completions (spec openai-api). One thread for
-/// the network, one for parsing.
+/// The OpenAI-compatible server over one engine: /health, /v1/models, /v1/chat/completions (spec openai-api). One
+/// thread for the network, one for parsing.
 class Server {
 public:
     /// Listens. `engine` must outlive the server. Throws Error kIo or kInvalidArgument naming address and port.
@@ -34,8 +34,8 @@ public:
 
     /// Serves until stopped; returns when every answer has ended.
     void run();
-    /// No new connections; answers may go on for the time of grace, then they are cancelled. A second call cancels at once.
-    /// From any thread.
+    /// No new connections; answers may go on for the time of grace, then they are cancelled. A second call cancels at
+    /// once. From any thread.
     void stop();
 
 private:

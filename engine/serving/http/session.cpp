@@ -1,10 +1,11 @@
 #include "engine/serving/http/session.h"
 
+#include <sstream>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http.hpp>
-#include <sstream>
 
 #include "engine/serving/http/model_card.h"
 #include "engine/serving/http/request_id.h"
@@ -23,7 +24,9 @@ constexpr std::size_t kReadAhead = 64U << 10;        // of a pipelining client w
 constexpr std::size_t kDiscardBytes = 64U << 20;     // read after a refusal so that the client sees it
 constexpr std::chrono::milliseconds kLinger{2'000};  // the same, in time
 
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+std::string_view view(beast::string_view text) {
+    return {text.data(), text.size()};
+}
 
 bool isJsonType(std::string_view value) {
     std::string_view type = value.substr(0, value.find(';'));
@@ -48,7 +51,9 @@ Session::Session(ServerContext& context, asio::ip::tcp::socket socket)
     context_.sessions.insert(this);
 }
 
-Session::~Session() { context_.sessions.erase(this); }
+Session::~Session() {
+    context_.sessions.erase(this);
+}
 
 void Session::start() {
     boost::system::error_code ignored;
@@ -117,9 +122,10 @@ void Session::onHeader(boost::system::error_code error) {
     if (error) {
         keepAlive_ = false;
         const bool large = error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow;
-        return refuse(ApiError(large ? 431 : 400, "Bad Request",
-                               large ? "the header is larger than " + std::to_string(context_.limits.headerBytes) + " bytes"
-                                     : "the request is not valid HTTP"));
+        return refuse(
+            ApiError(large ? 431 : 400, "Bad Request",
+                     large ? "the header is larger than " + std::to_string(context_.limits.headerBytes) + " bytes"
+                           : "the request is not valid HTTP"));
     }
     const auto& request = parser_->get();
     version_ = request.version();
@@ -174,10 +180,10 @@ void Session::readBody() {
                                if (self->state_ == State::kClosed) return;
                                if (error == bhttp::error::body_limit) {
                                    self->keepAlive_ = false;
-                                   return self->refuse(ApiError(
-                                       413, "BadRequestError",
-                                       "the request body has more than the " +
-                                           std::to_string(self->context_.limits.bodyBytes) + " bytes this server takes"));
+                                   return self->refuse(ApiError(413, "BadRequestError",
+                                                                "the request body has more than the " +
+                                                                    std::to_string(self->context_.limits.bodyBytes) +
+                                                                    " bytes this server takes"));
                                }
                                if (error && error != bhttp::error::need_more) return self->close();
                                self->readBody();
@@ -188,21 +194,19 @@ void Session::onBody() {
     timer_.cancel();
     state_ = State::kAnswering;
     switch (route_.route) {
-        case Route::kHealth:
-            return replyAndLog(context_.stopping ? 503 : 200, "", "");
-        case Route::kModels:
-            return replyAndLog(200, kJsonType, modelList(context_.model, context_.started).dump());
+        case Route::kHealth: return replyAndLog(context_.stopping ? 503 : 200, "", "");
+        case Route::kModels: return replyAndLog(200, kJsonType, modelList(context_.model, context_.started).dump());
         case Route::kModel:
             if (route_.modelId == context_.model.name) {
                 return replyAndLog(200, kJsonType, modelCard(context_.model, context_.started).dump());
             }
-            return refuse(ApiError(404, "NotFoundError", "The model `" + route_.modelId + "` does not exist.", "model"));
+            return refuse(
+                ApiError(404, "NotFoundError", "The model `" + route_.modelId + "` does not exist.", "model"));
         case Route::kChatCompletions:
             exchange_ = std::make_shared<ChatExchange>(context_, weak_from_this(), record_);
             exchange_->start(std::move(parser_->get().body()));
             return watch();
-        case Route::kUnknown:
-            break;
+        case Route::kUnknown: break;
     }
     close();
 }
@@ -214,7 +218,8 @@ void Session::reply(int status, const std::string& contentType, std::string body
     response.set(bhttp::field::server, "step3/" STEP3_VERSION);
     response.set("X-Request-Id", record_.id);
     if (!contentType.empty()) response.set(bhttp::field::content_type, contentType);
-    if (status == 405) response.set(bhttp::field::allow, beast::string_view(route_.allowed.data(), route_.allowed.size()));
+    if (status == 405)
+        response.set(bhttp::field::allow, beast::string_view(route_.allowed.data(), route_.allowed.size()));
     if (status == 401) response.set(bhttp::field::www_authenticate, "Bearer");
     response.keep_alive(keepAlive_);
     response.body() = std::move(body);

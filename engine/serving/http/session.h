@@ -1,13 +1,14 @@
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <string>
+
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <memory>
-#include <optional>
-#include <string>
 
 #include "engine/serving/http/chat_exchange.h"
 #include "engine/serving/http/routes.h"
@@ -16,8 +17,8 @@
 
 namespace step3::serving::http {
 
-/// One connection: reads a request, answers it, reads the next. While an answer is being made it keeps reading, so that a
-/// client that leaves is noticed at once. Runs on the server's thread.
+/// One connection: reads a request, answers it, reads the next. While an answer is being made it keeps reading, so that
+/// a client that leaves is noticed at once. Runs on the server's thread.
 class Session final : public ChatPeer, public std::enable_shared_from_this<Session> {
 public:
     Session(ServerContext& context, boost::asio::ip::tcp::socket socket);
@@ -26,8 +27,8 @@ public:
     Session& operator=(const Session&) = delete;
 
     void start();
-    /// The server stops: an idle connection ends now, another after its answer; one that is still sending its request too
-    /// if `evenReading`.
+    /// The server stops: an idle connection ends now, another after its answer; one that is still sending its request
+    /// too if `evenReading`.
     void stop(bool evenReading);
 
     void replyJson(int status, const Json& body) override;

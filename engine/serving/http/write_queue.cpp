@@ -26,24 +26,23 @@ void WriteQueue::close() {
 void WriteQueue::writeSome() {
     armTimer();
     const std::string& piece = pieces_.front();
-    socket_->async_write_some(
-        boost::asio::buffer(piece.data() + offset_, piece.size() - offset_),
-        [self = shared_from_this()](boost::system::error_code error, std::size_t written) {
-            if (self->closed_) return;
-            if (error) return self->breakOff();
-            self->offset_ += written;
-            if (self->offset_ == self->pieces_.front().size()) {
-                self->pieces_.pop_front();
-                self->offset_ = 0;
-                if (!self->pieces_.empty()) self->queued_ -= self->pieces_.front().size();
-            }
-            if (!self->pieces_.empty()) return self->writeSome();
-            self->timer_.cancel();
-            if (self->handlers_.drained) {
-                const auto drained = self->handlers_.drained;  // may close this queue
-                drained();
-            }
-        });
+    socket_->async_write_some(boost::asio::buffer(piece.data() + offset_, piece.size() - offset_),
+                              [self = shared_from_this()](boost::system::error_code error, std::size_t written) {
+                                  if (self->closed_) return;
+                                  if (error) return self->breakOff();
+                                  self->offset_ += written;
+                                  if (self->offset_ == self->pieces_.front().size()) {
+                                      self->pieces_.pop_front();
+                                      self->offset_ = 0;
+                                      if (!self->pieces_.empty()) self->queued_ -= self->pieces_.front().size();
+                                  }
+                                  if (!self->pieces_.empty()) return self->writeSome();
+                                  self->timer_.cancel();
+                                  if (self->handlers_.drained) {
+                                      const auto drained = self->handlers_.drained;  // may close this queue
+                                      drained();
+                                  }
+                              });
 }
 
 void WriteQueue::armTimer() {
