@@ -13,7 +13,6 @@
 #include "engine/error.h"
 #include "engine/image/image.h"
 #include "engine/sampling/sampler.h"
-#include "engine/sampling/structured/structured_output.h"
 #include "engine/text/tokenizer.h"
 
 /// The façade of the engine: open a model, submit requests, cancel, read metrics. Thread-safe, no Qt, no globals.
@@ -44,42 +43,57 @@ struct Request {
     std::optional<std::vector<std::int32_t>> promptIds;  // the same as token ids; instead of both
     std::string toolsJson;                               // array of schemas as JSON text, or empty
     sampling::SamplingParams sampling;
-    bool think = true;              // false: the reasoning part is closed before the first token
-    std::int32_t topLogprobs = -1;  // -1: no log-probabilities; 0..20: that many alternatives with each token
-    sampling::structured::StructuredOutput structured;  // the form of the answer
-    sampling::structured::ToolChoice toolChoice;
+    bool addGenerationPrompt = true;    // false: the answer goes on after the last message's end
+    bool continueFinalMessage = false;  // the answer goes on inside the last message; excludes addGenerationPrompt
+    bool think = true;                  // false: the reasoning part is closed before the first token
+    std::int32_t thinkingBudget = -1;   // reasoning tokens after which </think> is forced; -1: no limit
+    std::int32_t topLogprobs = -1;      // -1: no log-probabilities; 0..20: that many alternatives with each token
+    std::int32_t promptLogprobs = -1;   // the same for the prompt's tokens, reported with PrefillProgress
+    bool tokenIds = false;          // report ids: the prompt's with the first PrefillProgress, the answer's in deltas
+    bool skipSpecialTokens = true;  // hide special tokens in the text; with tools they are never hidden
+    std::int32_t priority = 0;      // lower is admitted first and preempted last; equal: in order of arrival
 };
 
 enum class FinishReason { kStop, kLength, kToolCalls, kCancelled, kError };
 
 struct Usage {
     std::int32_t promptTokens = 0;
-    std::int32_t imageTokens = 0;  // part of promptTokens
+    std::int32_t imageTokens = 0;   // part of promptTokens
+    std::int32_t cachedTokens = 0;  // part of promptTokens: found in the prefix cache when the request was admitted
     std::int32_t completionTokens = 0;
     std::int32_t reasoningTokens = 0;  // part of completionTokens
     double queueSeconds = 0;
-    double ttftSeconds = 0;  // submit to first token
-    double tpotSeconds = 0;  // mean time per output token after the first; 0 with fewer than two tokens
+    double prefillSeconds = 0;  // admission to first token
+    double decodeSeconds = 0;   // first to last token
+    double ttftSeconds = 0;     // submit to first token
+    double tpotSeconds = 0;     // mean time per output token after the first; 0 with fewer than two tokens
 };
 
-struct PrefillProgress {
-    std::int32_t done = 0, total = 0;  // prompt tokens
-};
 /// Of the model's own distribution, before penalties, bias and temperature.
 struct TokenLogprob {
     std::int32_t id = -1;
     std::string bytes;  // may be part of a UTF-8 character
     float logprob = 0;
-    std::vector<TokenLogprob> top;  // most likely first; empty inside `top`
+    std::vector<TokenLogprob> top = {};  // most likely first; empty inside `top`
+    std::int32_t rank = 0;               // 1: the likeliest token of all; 0: none, for a prompt's first token
 };
-/// `logprobs` belong to the tokens sampled since the previous delta; only if asked for.
+struct PrefillProgress {
+    std::int32_t done = 0, total = 0;         // prompt tokens
+    std::vector<std::int32_t> tokenIds = {};  // the whole prompt, in the first event, if asked for
+    /// Of the prompt tokens read since the last event, if asked for. The first token of a prompt follows nothing: rank
+    /// 0.
+    std::vector<TokenLogprob> logprobs = {};
+};
+/// `logprobs` and `tokenIds` belong to the tokens sampled since the previous delta; only if asked for.
 struct ReasoningDelta {
     std::string text;
     std::vector<TokenLogprob> logprobs = {};
+    std::vector<std::int32_t> tokenIds = {};
 };
 struct TextDelta {
-    std::string text;  // may be empty if only logprobs are left to report
+    std::string text;  // may be empty if only logprobs or ids are left to report
     std::vector<TokenLogprob> logprobs = {};
+    std::vector<std::int32_t> tokenIds = {};
 };
 struct ToolCallDelta {
     std::int32_t index = 0;
@@ -111,7 +125,7 @@ struct OpenOptions {
     int threads = 0;                               // 0: all usable CPUs
     std::uint64_t kvMemoryBytes = 0;               // 0: a quarter of the free memory
     std::int32_t maxImageTokens = 8192;            // per picture
-    std::int32_t maxRunning = 8;                   // requests decoded together
+    std::int32_t maxRunning = 32;                  // requests decoded together
     std::int32_t maxWaiting = 256;                 // requests beyond these are refused
     std::int32_t prefillChunk = 256;               // prompt tokens per step; bounds how long a cancel waits
     std::uint64_t imageCacheBytes = 256ULL << 20;  // encoded pictures kept for the next turn of a conversation
@@ -142,6 +156,7 @@ struct Metrics {
     double attentionBusySeconds = 0, ffnBusySeconds = 0, linkSeconds = 0;
     double visionSeconds = 0, samplingSeconds = 0;
     std::uint64_t imagesEncoded = 0, imageCacheHits = 0, preemptions = 0;
+    std::uint64_t prefixQueryTokens = 0, prefixHitTokens = 0;  // prompt tokens looked up and found at admission
     double lastTtftSeconds = 0, lastTpotSeconds = 0;
 };
 
@@ -166,9 +181,29 @@ public:
     /// Queues a request. Throws Error for what can be told at once (bad parameters, an image without a vision model,
     /// kBusy if the queue is full); what fails later is reported as Failed.
     virtual RequestId submit(Request request, EventSink sink) = 0;
+    /// Queues one request a sink, n answers to the same prompt (the API's `n`), each with its own events and id. They
+    /// share the prompt: it is read once. Answer i draws with seed + i if there is a seed. Either all are queued or
+    /// none.
+    virtual std::vector<RequestId> submitChoices(const Request& request, std::vector<EventSink> sinks);
     /// Takes effect within one token; unknown or finished ids are ignored. Finished{kCancelled} is still reported.
     virtual void cancel(RequestId id) = 0;
     [[nodiscard]] virtual Metrics metrics() const = 0;
 };
+
+/// For engines that cannot share a prompt: one submit an answer.
+inline std::vector<RequestId> Engine::submitChoices(const Request& request, std::vector<EventSink> sinks) {
+    std::vector<RequestId> ids;
+    try {
+        for (std::size_t i = 0; i < sinks.size(); ++i) {
+            Request choice = request;
+            if (choice.sampling.seed) *choice.sampling.seed += i;
+            ids.push_back(submit(std::move(choice), std::move(sinks[i])));
+        }
+    } catch (...) {
+        for (const RequestId id : ids) cancel(id);
+        throw;
+    }
+    return ids;
+}
 
 }  // namespace step3

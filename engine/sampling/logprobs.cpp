@@ -12,8 +12,11 @@ std::vector<Logprob> logprobs(std::span<const float> logits, std::int32_t id, st
     for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - highest);
     const double logSum = std::log(sum);
     const auto entry = [&](std::int32_t token) {
-        const double value = static_cast<double>(logits[static_cast<std::size_t>(token)]) - highest - logSum;
-        return Logprob{token, value > kLogprobFloor ? static_cast<float>(value) : kLogprobFloor};
+        const float own = logits[static_cast<std::size_t>(token)];
+        const double value = static_cast<double>(own) - highest - logSum;
+        const auto above = std::count_if(logits.begin(), logits.end(), [&](float logit) { return logit > own; });
+        return Logprob{token, value > kLogprobFloor ? static_cast<float>(value) : kLogprobFloor,
+                       static_cast<std::int32_t>(above) + 1};
     };
     std::vector<std::int32_t> ids(logits.size());
     std::iota(ids.begin(), ids.end(), 0);

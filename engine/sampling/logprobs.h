@@ -8,7 +8,8 @@ namespace step3::sampling {
 
 struct Logprob {
     std::int32_t id = -1;
-    float logprob = 0.0F;  // natural logarithm, at least kLogprobFloor
+    float logprob = 0.0F;   // natural logarithm, at least kLogprobFloor
+    std::int32_t rank = 0;  // 1 for the likeliest; equal logits share the rank of the first of them
 };
 
 inline constexpr float kLogprobFloor = -9999.0F;  // JSON has no infinity (spec openai-api section 4)

@@ -26,6 +26,7 @@ struct SamplingParams {
     std::int32_t minTokens = 0;         // no stop token and no stop string before these
     std::vector<std::string> stop;      // at most kMaxStopStrings, none empty
     std::vector<std::int32_t> stopTokenIds;
+    bool includeStopString = false;  // the stop string that matched stays in the text
     bool ignoreEos = false;
 };
 

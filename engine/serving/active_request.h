@@ -23,18 +23,29 @@ struct ActiveRequest {
           prompt(std::move(requestPrompt)),
           params(request.sampling),
           topLogprobs(request.topLogprobs),
+          promptLogprobs(request.promptLogprobs),
+          thinkingBudget(request.thinkingBudget),
+          tokenIds(request.tokenIds),
+          priority(request.priority),
           sink(std::move(eventSink)),
           maxTokens(tokenLimit),
           tokens(prompt.tokens.ids),
           sampler(params, prompt.tokens.ids, vocabSize),
-          stream(tokenizer, params, parseTools(request.toolsJson), prompt.startsInReasoning) {}
+          stream(tokenizer, params, parseTools(request.toolsJson), prompt.startsInReasoning,
+                 {request.skipSpecialTokens, request.tokenIds}) {}
 
     RequestId id;
     std::atomic<bool> cancelled = false;
     Prompt prompt;
     sampling::SamplingParams params;
     std::int32_t topLogprobs;
+    std::int32_t promptLogprobs;
+    std::int32_t thinkingBudget;
+    bool tokenIds;
+    std::int32_t priority;
     EventSink sink;
+    std::shared_ptr<const ActiveRequest>
+        leader;              // reads the prompt that this one shares; read before this one is admitted
     std::int32_t maxTokens;  // what params, context and KV memory leave
 
     std::vector<std::int32_t> tokens;  // prompt and answer so far
@@ -48,11 +59,26 @@ struct ActiveRequest {
     bool retired = false;  // its last event has been sent
     bool sinkBroken = false;
     std::int32_t completionTokens = 0;
+    std::int32_t cachedTokens = 0;  // of the prompt, found in the prefix cache
     std::size_t promptRead = 0;  // prompt tokens reported as read; a request that gave its cache back reads them again
     bool admittedBefore = false;
     Clock::time_point submitted, admitted, firstToken, lastToken;
 
+    [[nodiscard]] std::size_t promptTokens() const { return prompt.tokens.ids.size(); }
     [[nodiscard]] bool hasAllPictures() const { return pictures.size() == prompt.images.size(); }
+    [[nodiscard]] bool hasReadPrompt() const { return promptRead == promptTokens(); }
+    /// Before `other` in the queue and later to give its cache back.
+    [[nodiscard]] bool before(const ActiveRequest& other) const {
+        return priority != other.priority ? priority < other.priority : id < other.id;
+    }
+    /// The logits of prompt tokens that have not been reported are wanted.
+    [[nodiscard]] bool wantsPromptLogits() const { return promptLogprobs >= 0 && !hasReadPrompt(); }
+
+    /// Embeddings [end - begin, H] of tokens [begin, end) with the image rows in their places; empty if no image row is
+    /// there.
+    [[nodiscard]] std::vector<float> splice(afd::Pipeline& pipeline, std::size_t begin, std::size_t end,
+                                            std::size_t hiddenSize) const;
+    [[nodiscard]] Usage usage() const;
 };
 
 }  // namespace step3::serving

@@ -24,13 +24,15 @@ std::size_t heldLength(std::string_view text, const std::vector<std::string>& st
 }  // namespace
 
 AnswerStream::AnswerStream(std::shared_ptr<const text::Tokenizer> tokenizer, const sampling::SamplingParams& params,
-                           Json tools, bool startsInReasoning)
+                           Json tools, bool startsInReasoning, AnswerDetail detail)
     : tokenizer_(std::move(tokenizer)),
       detokenizer_(tokenizer_, false),
       parser_(startsInReasoning, tools),
       stops_(params.stop),
       minTokens_(params.minTokens),
-      keepSpecial_(!tools.is_null()),
+      includeStop_(params.includeStopString),
+      keepSpecial_(!tools.is_null() || !detail.skipSpecialTokens),
+      reportIds_(detail.tokenIds),
       closeThink_(tokenizer_->idOf("</think>")),
       reasoning_(startsInReasoning) {}
 
@@ -38,10 +40,12 @@ void AnswerStream::append(std::vector<text::OutputDelta> deltas, std::vector<Eve
     for (text::OutputDelta& delta : deltas) {
         switch (delta.kind) {
             case text::OutputDelta::Kind::kReasoning:
-                events.emplace_back(ReasoningDelta{std::move(delta.text), std::exchange(logprobs_, {})});
+                events.emplace_back(
+                    ReasoningDelta{std::move(delta.text), std::exchange(logprobs_, {}), std::exchange(ids_, {})});
                 break;
             case text::OutputDelta::Kind::kContent:
-                events.emplace_back(TextDelta{std::move(delta.text), std::exchange(logprobs_, {})});
+                events.emplace_back(
+                    TextDelta{std::move(delta.text), std::exchange(logprobs_, {}), std::exchange(ids_, {})});
                 break;
             case text::OutputDelta::Kind::kToolCallName:
                 events.emplace_back(ToolCallDelta{delta.toolIndex, std::move(delta.text), ""});
@@ -66,17 +70,17 @@ void AnswerStream::search(std::vector<Event>& events) {
             stopString_ = stop;
         }
     }
-    const std::size_t pass = stopString_ ? position : held_.size() - heldLength(held_, stops_);
+    std::size_t pass = held_.size() - heldLength(held_, stops_);
+    if (stopString_) pass = position + (includeStop_ ? stopString_->size() : 0);
     parse(std::string_view(held_).substr(0, pass), events);
     held_.erase(0, stopString_ ? held_.size() : pass);
 }
 
 std::vector<Event> AnswerStream::push(text::TokenId id, std::optional<TokenLogprob> logprob) {
     std::vector<Event> events;
-    if (logprob) logprobs_.push_back(std::move(*logprob));
-    ++tokens_;
+    pushSilent(id, std::move(logprob));
     if (id == closeThink_) reasoning_ = false;
-    if (reasoning_ && parser_.inReasoning()) ++reasoningTokens_;
+    if (inReasoning()) ++reasoningTokens_;
     if (!keepSpecial_ && id != closeThink_ && tokenizer_->isSpecial(id)) return events;
     held_ += detokenizer_.push(id);
     if (tokens_ < minTokens_) {
@@ -87,8 +91,9 @@ std::vector<Event> AnswerStream::push(text::TokenId id, std::optional<TokenLogpr
     return events;
 }
 
-void AnswerStream::pushSilent(std::optional<TokenLogprob> logprob) {
+void AnswerStream::pushSilent(text::TokenId id, std::optional<TokenLogprob> logprob) {
     if (logprob) logprobs_.push_back(std::move(*logprob));
+    if (reportIds_) ids_.push_back(id);
     ++tokens_;
 }
 
@@ -100,7 +105,9 @@ std::vector<Event> AnswerStream::finish() {
         if (!stopString_) parse(std::exchange(held_, {}), events);
     }
     append(parser_.finish(), events);
-    if (!logprobs_.empty()) events.emplace_back(TextDelta{"", std::exchange(logprobs_, {})});
+    if (!logprobs_.empty() || !ids_.empty()) {
+        events.emplace_back(TextDelta{"", std::exchange(logprobs_, {}), std::exchange(ids_, {})});
+    }
     return events;
 }
 

@@ -68,16 +68,6 @@ void countParameters(const model::Checkpoint& checkpoint, ModelInfo& info) {
     }
 }
 
-void refuseConstraints(const Request& request) {
-    using namespace sampling::structured;
-    if (request.structured.kind != StructuredOutput::Kind::kNone) {
-        throw Error(ErrorCode::kUnsupported, "structured output is not supported by this version");
-    }
-    if (request.toolChoice.kind != ToolChoice::Kind::kAuto || !request.toolChoice.parallel) {
-        throw Error(ErrorCode::kUnsupported, "tool_choice: this version supports auto only");
-    }
-}
-
 class LocalEngine final : public Engine {
 public:
     LocalEngine(const OpenOptions& options, const EngineProgress& progress, const std::stop_token& stop)
@@ -126,20 +116,36 @@ public:
     }
     RequestId submit(Request request, EventSink sink) override {
         const auto submitted = serving::Clock::now();
-        sampling::validate(request.sampling, info_.vocabSize);
-        if (request.topLogprobs < -1 || request.topLogprobs > kMaxTopLogprobs) {
-            throw Error(ErrorCode::kInvalidArgument, "top_logprobs must be in [0, " + std::to_string(kMaxTopLogprobs) +
-                                                         "], or -1 for none, got " +
-                                                         std::to_string(request.topLogprobs));
-        }
-        refuseConstraints(request);
+        check(request);
         return scheduler_->submit(prompts_->build(request, options_.maxImageTokens), request, std::move(sink),
+                                  submitted);
+    }
+    std::vector<RequestId> submitChoices(const Request& request, std::vector<EventSink> sinks) override {
+        const auto submitted = serving::Clock::now();
+        check(request);
+        return scheduler_->submit(prompts_->build(request, options_.maxImageTokens), request, std::move(sinks),
                                   submitted);
     }
     void cancel(RequestId id) override { scheduler_->cancel(id); }
     [[nodiscard]] Metrics metrics() const override { return scheduler_->metrics(); }
 
 private:
+    void check(const Request& request) const {
+        const auto reject = [](const std::string& message) { throw Error(ErrorCode::kInvalidArgument, message); };
+        sampling::validate(request.sampling, info_.vocabSize);
+        const auto requireTop = [&](std::int32_t top, const char* name) {
+            if (top >= -1 && top <= kMaxTopLogprobs) return;
+            reject(std::string(name) + " must be in [0, " + std::to_string(kMaxTopLogprobs) +
+                   "], or -1 for none, got " + std::to_string(top));
+        };
+        requireTop(request.topLogprobs, "top_logprobs");
+        requireTop(request.promptLogprobs, "prompt_logprobs");
+        if (request.thinkingBudget < -1) {
+            reject("thinking_token_budget must be at least 0, or -1 for no limit, got " +
+                   std::to_string(request.thinkingBudget));
+        }
+    }
+
     void describe(const model::Checkpoint& checkpoint) {
         const model::ModelConfig& config = checkpoint.config();
         info_.name = folderName(options_.model);

@@ -59,8 +59,10 @@ bool contains(const std::string& text, const std::string& mark) {
     return text.find(mark) != std::string::npos;
 }
 
-std::string chooseMark(const Request& request) {
+/// A mark that no text of the request holds and that is not `taken`.
+std::string chooseMark(const Request& request, const std::string& taken = {}) {
     const std::string mark = MarkupGuard::chooseMark([&](const std::string& candidate) {
+        if (candidate == taken) return true;
         if (contains(request.toolsJson, candidate)) return true;
         for (const Message& message : request.messages) {
             if (contains(message.reasoning, candidate)) return true;
@@ -131,6 +133,21 @@ Json messageJson(const Message& message, std::size_t index, const MarkupGuard& g
     return json;
 }
 
+/// Appends `mark` to the last text that the template writes of a message: of its content or, without any, of its
+/// reasoning. True if that is its reasoning.
+bool appendMark(Json& message, const std::string& mark) {
+    Json& content = message["content"];
+    if (content.is_array()) {
+        content.push_back({{"type", "text"}, {"text", mark}});
+    } else if (content == "" && message.contains("reasoning_content")) {
+        message["reasoning_content"] = message["reasoning_content"].get<std::string>() + mark;
+        return true;
+    } else {
+        content = content.get<std::string>() + mark;
+    }
+    return false;
+}
+
 }  // namespace
 
 Json parseTools(const std::string& toolsJson) {
@@ -156,6 +173,49 @@ PromptBuilder::PromptBuilder(const std::filesystem::path& folder, const model::M
     if (config_.vision) imageTokens_ = ImageTokenIds::of(*tokenizer_, config_);
 }
 
+std::vector<std::int32_t> PromptBuilder::rawIds(const Request& request) const {
+    if (request.promptIds) {
+        for (const std::int32_t id : *request.promptIds) {
+            if (id >= 0 && id < config_.text.vocabSize) continue;
+            reject("the prompt's token ids must be in [0, " + std::to_string(config_.text.vocabSize - 1) + "], got " +
+                   std::to_string(id));
+        }
+        return *request.promptIds;
+    }
+    std::vector<std::int32_t> ids;
+    if (addBos_ && config_.generation.bosTokenId) ids.push_back(*config_.generation.bosTokenId);
+    const auto more = tokenizer_->encode(text::validUtf8(*request.rawPrompt));
+    ids.insert(ids.end(), more.begin(), more.end());
+    return ids;
+}
+
+/// The prompt's text with the guard's marks still in it.
+std::string PromptBuilder::render(const Request& request, const std::string& mark, bool& startsInReasoning) const {
+    if (request.continueFinalMessage && request.addGenerationPrompt) {
+        reject("continue_final_message and add_generation_prompt must not both be true");
+    }
+    Json messages = Json::array();
+    for (std::size_t i = 0; i < request.messages.size(); ++i) {
+        messages.push_back(messageJson(request.messages[i], i, guard_, mark));
+    }
+    const std::string end = chooseMark(request, mark);
+    bool endsInReasoning = false;
+    if (request.continueFinalMessage) endsInReasoning = appendMark(messages.back(), end);
+    std::string rendered =
+        template_->render(messages, marked(parseTools(request.toolsJson), guard_, mark), request.addGenerationPrompt);
+    if (request.continueFinalMessage) {
+        const std::size_t at = rendered.find(end);
+        if (at == std::string::npos) reject("the chat template leaves out the last message, which is to be continued");
+        rendered.resize(at);
+    }
+    startsInReasoning = endsInReasoning || (request.addGenerationPrompt && rendered.ends_with(kOpenThink));
+    if (startsInReasoning && !request.think) {
+        rendered += kCloseThink;
+        startsInReasoning = false;
+    }
+    return rendered;
+}
+
 Prompt PromptBuilder::build(const Request& request, std::int32_t maxImageTokens) const {
     Prompt prompt;
     std::vector<image::ImagePlan> plans;
@@ -173,30 +233,12 @@ Prompt PromptBuilder::build(const Request& request, std::int32_t maxImageTokens)
     }
 
     std::vector<std::int32_t> ids;
-    if (request.promptIds) {
-        ids = *request.promptIds;
-        for (const std::int32_t id : ids) {
-            if (id >= 0 && id < config_.text.vocabSize) continue;
-            reject("the prompt's token ids must be in [0, " + std::to_string(config_.text.vocabSize - 1) + "], got " +
-                   std::to_string(id));
-        }
-    } else if (request.rawPrompt) {
-        if (addBos_ && config_.generation.bosTokenId) ids.push_back(*config_.generation.bosTokenId);
-        const auto more = tokenizer_->encode(text::validUtf8(*request.rawPrompt));
-        ids.insert(ids.end(), more.begin(), more.end());
+    if (raw) {
+        ids = rawIds(request);
     } else {
         if (request.messages.empty()) reject("messages must not be empty");
         const std::string mark = chooseMark(request);
-        Json messages = Json::array();
-        for (std::size_t i = 0; i < request.messages.size(); ++i) {
-            messages.push_back(messageJson(request.messages[i], i, guard_, mark));
-        }
-        std::string rendered = template_->render(messages, marked(parseTools(request.toolsJson), guard_, mark), true);
-        prompt.startsInReasoning = rendered.ends_with(kOpenThink);
-        if (prompt.startsInReasoning && !request.think) {
-            rendered += kCloseThink;
-            prompt.startsInReasoning = false;
-        }
+        const std::string rendered = render(request, mark, prompt.startsInReasoning);
         ids = MarkupGuard::encode(*tokenizer_, rendered, mark);
     }
     if (ids.empty()) reject("the prompt has no tokens");

@@ -29,12 +29,15 @@ public:
     PromptBuilder(const std::filesystem::path& folder, const model::ModelConfig& config,
                   std::shared_ptr<const text::Tokenizer> tokenizer);
 
-    /// Throws Error kInvalidArgument for roles, arguments or tool schemas out of form, for pictures without a vision
-    /// model, and if the template makes another number of placeholders than there are pictures; kResourceExhausted for
-    /// a picture of more than `maxImageTokens` tokens.
+    /// Throws Error kInvalidArgument for roles, arguments, tool schemas or token ids out of form, for pictures without
+    /// a vision model, and if the template makes another number of placeholders than there are pictures;
+    /// kResourceExhausted for a picture of more than `maxImageTokens` tokens.
     [[nodiscard]] Prompt build(const Request& request, std::int32_t maxImageTokens) const;
 
 private:
+    [[nodiscard]] std::vector<std::int32_t> rawIds(const Request& request) const;
+    [[nodiscard]] std::string render(const Request& request, const std::string& mark, bool& startsInReasoning) const;
+
     model::ModelConfig config_;
     std::shared_ptr<const text::Tokenizer> tokenizer_;
     std::shared_ptr<const text::ChatTemplate> template_;

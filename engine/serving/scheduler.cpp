@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 
 #include "engine/sampling/logprobs.h"
 #include "engine/serving/active_request.h"
@@ -10,13 +11,25 @@ namespace step3::serving {
 
 namespace {
 
-double seconds(Clock::duration duration) {
-    return std::chrono::duration<double>(duration).count();
-}
-
 /// Room asked for beyond the prompt when others are running, so that an admitted request does not have to go again at
 /// once.
 constexpr std::int64_t kAdmissionMargin = 32;
+
+constexpr const char* kCloseThink = "</think>";
+
+/// Prompt tokens a step whose logits are all wanted: each takes a row as long as the vocabulary.
+constexpr std::size_t kLogitRows = 32;
+
+using Queued = std::shared_ptr<ActiveRequest>;
+
+bool inOrder(const Queued& a, const Queued& b) {
+    return a->before(*b);
+}
+
+template <typename Queue>
+void insertInOrder(Queue& queue, Queued request) {
+    queue.insert(std::upper_bound(queue.begin(), queue.end(), request, inOrder), std::move(request));
+}
 
 /// Runs `body` and hands whatever it throws to `onError(code, message)`.
 template <typename Body, typename OnError>
@@ -53,6 +66,13 @@ Scheduler::~Scheduler() {
 }
 
 RequestId Scheduler::submit(Prompt prompt, const Request& request, EventSink sink, Clock::time_point submitted) {
+    std::vector<EventSink> sinks;
+    sinks.push_back(std::move(sink));
+    return submit(std::move(prompt), request, std::move(sinks), submitted).front();
+}
+
+std::vector<RequestId> Scheduler::submit(Prompt prompt, const Request& request, std::vector<EventSink> sinks,
+                                         Clock::time_point submitted) {
     const auto promptTokens = static_cast<std::int64_t>(prompt.tokens.ids.size());
     const auto needed = promptTokens + std::max(1, request.sampling.minTokens);
     const auto refuse = [&](std::int64_t limit, const char* what) {
@@ -63,31 +83,44 @@ RequestId Scheduler::submit(Prompt prompt, const Request& request, EventSink sin
     };
     if (needed > limits_.maxPositions) refuse(limits_.maxPositions, "the context");
     if (needed > limits_.kvTokens) refuse(limits_.kvTokens, "the KV memory");
+    if (request.thinkingBudget >= 0 && !model_.tokenizer->idOf(kCloseThink)) {
+        throw Error(ErrorCode::kInvalidArgument, "thinking_token_budget needs a model whose vocabulary has " +
+                                                     std::string(kCloseThink) + ", this one has it not");
+    }
     std::int64_t room = std::min(limits_.maxPositions, limits_.kvTokens) - promptTokens;
     if (request.sampling.maxTokens > 0) room = std::min<std::int64_t>(room, request.sampling.maxTokens);
 
-    RequestId id = 0;
+    std::vector<RequestId> ids(sinks.size());
     {
         const std::lock_guard lock(mutex_);
-        id = nextId_++;
+        for (RequestId& id : ids) id = nextId_++;
     }
-    auto active = std::make_shared<ActiveRequest>(id, std::move(prompt), request, std::move(sink),
-                                                  static_cast<std::int32_t>(room), model_.tokenizer, model_.vocabSize);
-    active->submitted = submitted;
+    std::vector<Queued> choices;
+    for (std::size_t i = 0; i < sinks.size(); ++i) {
+        Request choice = request;
+        if (choice.sampling.seed) *choice.sampling.seed += i;
+        choices.push_back(std::make_shared<ActiveRequest>(ids[i], prompt, choice, std::move(sinks[i]),
+                                                          static_cast<std::int32_t>(room), model_.tokenizer,
+                                                          model_.vocabSize));
+        choices.back()->submitted = submitted;
+        if (i > 0) choices.back()->leader = choices.front();
+    }
     {
         const std::lock_guard lock(mutex_);
         // known_ holds what runs and what waits.
-        if (known_.size() >=
+        if (known_.size() + choices.size() >
             static_cast<std::size_t>(limits_.maxWaiting) + static_cast<std::size_t>(limits_.maxRunning)) {
             throw Error(ErrorCode::kBusy,
                         "the queue is full: " + std::to_string(known_.size()) + " requests are running or waiting");
         }
-        known_.emplace(id, active);
-        incoming_.push_back(std::move(active));
-        ++published_.requestsWaiting;
+        for (Queued& choice : choices) {
+            known_.emplace(choice->id, choice);
+            incoming_.push_back(std::move(choice));
+            ++published_.requestsWaiting;
+        }
     }
     wake_.notify_all();
-    return id;
+    return ids;
 }
 
 void Scheduler::cancel(RequestId id) {
@@ -130,7 +163,7 @@ void Scheduler::run() {
 bool Scheduler::takeIncoming() {
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [&] { return stopping_ || !incoming_.empty() || !running_.empty() || !waiting_.empty(); });
-    std::move(incoming_.begin(), incoming_.end(), std::back_inserter(waiting_));
+    for (Queued& request : incoming_) insertInOrder(waiting_, std::move(request));
     incoming_.clear();
     return !stopping_;
 }
@@ -161,22 +194,32 @@ std::int64_t Scheduler::pagedTokens(std::size_t tokens) const {
     return (static_cast<std::int64_t>(tokens) + page - 1) / page * page;
 }
 
+/// In order, so that no long prompt is overtaken for ever. Only answers that wait for their leader to read the prompt
+/// are passed over.
 void Scheduler::admit() {
     std::int64_t promised = 0;
     for (const auto& request : running_) promised += pagedTokens(request->tokens.size() + 1);
-    while (!waiting_.empty() && running_.size() < static_cast<std::size_t>(limits_.maxRunning)) {
-        const auto& request = waiting_.front();
+    for (auto next = waiting_.begin();
+         next != waiting_.end() && running_.size() < static_cast<std::size_t>(limits_.maxRunning);) {
+        const Queued request = *next;
+        if (request->leader && !request->leader->retired && !request->leader->hasReadPrompt()) {
+            ++next;
+            continue;
+        }
         const std::int64_t need = pagedTokens(request->tokens.size() + 1);
         const std::int64_t margin = running_.empty() ? 0 : kAdmissionMargin;
-        if (promised + need + margin > limits_.kvTokens) break;  // in order: no long prompt is overtaken for ever
+        if (promised + need + margin > limits_.kvTokens) break;
         promised += need;
+        request->leader.reset();
         if (!request->admittedBefore) {
             request->admittedBefore = true;
             request->admitted = Clock::now();
-            emit(*request, PrefillProgress{0, static_cast<std::int32_t>(request->prompt.tokens.ids.size())});
+            emit(*request,
+                 PrefillProgress{0, static_cast<std::int32_t>(request->promptTokens()),
+                                 request->tokenIds ? request->prompt.tokens.ids : std::vector<std::int32_t>{}});
         }
-        running_.push_back(request);
-        waiting_.pop_front();
+        next = waiting_.erase(next);
+        insertInOrder(running_, request);
     }
 }
 
@@ -213,29 +256,6 @@ bool Scheduler::encodeOnePicture() {
     return false;
 }
 
-/// Embeddings [end - begin, H] of tokens [begin, end) with the image rows in their places; empty if no image row is
-/// there.
-std::vector<float> Scheduler::splice(const ActiveRequest& request, std::size_t begin, std::size_t end) {
-    const auto& positions = request.prompt.tokens.rowPositions;
-    const auto first = std::lower_bound(positions.begin(), positions.end(), static_cast<std::int32_t>(begin));
-    const auto last = std::lower_bound(first, positions.end(), static_cast<std::int32_t>(end));
-    if (first == last) return {};
-    std::vector<float> rows = model_.pipeline->embed(std::span(request.tokens).subspan(begin, end - begin));
-    const auto width = static_cast<std::size_t>(model_.hiddenSize);
-    auto row = static_cast<std::size_t>(first - positions.begin());  // over all pictures of the request
-    std::size_t picture = 0;
-    while (row >= request.pictures[picture]->size() / width) row -= request.pictures[picture++]->size() / width;
-    for (auto position = first; position != last; ++position, ++row) {
-        while (row == request.pictures[picture]->size() / width) {
-            row = 0;
-            ++picture;
-        }
-        std::copy_n(request.pictures[picture]->begin() + static_cast<std::ptrdiff_t>(row * width), width,
-                    rows.begin() + static_cast<std::ptrdiff_t>((static_cast<std::size_t>(*position) - begin) * width));
-    }
-    return rows;
-}
-
 void Scheduler::step() {
     std::vector<ActiveRequest*> batch;
     std::vector<std::size_t> counts;  // tokens each feeds
@@ -246,7 +266,8 @@ void Scheduler::step() {
         if (request->retired || !request->hasAllPictures()) continue;
         if (lonely != running_.end() && request != *lonely) continue;
         const std::size_t left = request->tokens.size() - request->fed;
-        const std::size_t count = left == 1 ? 1 : std::min(left, budget);  // answers go on whatever prompts are read
+        std::size_t count = left == 1 ? 1 : std::min(left, budget);  // answers go on whatever prompts are read
+        if (request->wantsPromptLogits()) count = std::min(count, kLogitRows);
         if (count == 0) continue;
         if (left > 1) budget -= count;
         batch.push_back(request.get());
@@ -256,7 +277,7 @@ void Scheduler::step() {
     if (!batch.empty()) runStep(batch, counts);
 }
 
-/// Takes the cache from the youngest requests until what the others are about to feed fits.
+/// Takes the cache from the last requests until what the others are about to feed fits.
 void Scheduler::makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts) {
     const auto needed = [&] {
         std::int64_t tokens = 0;
@@ -268,13 +289,13 @@ void Scheduler::makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::si
         return tokens;
     };
     while (running_.size() > 1 && needed() > limits_.kvTokens) {
-        const std::shared_ptr<ActiveRequest> youngest = running_.back();
+        const Queued last = running_.back();
         running_.pop_back();
-        youngest->sequence.reset();
-        youngest->fed = 0;
-        waiting_.push_front(youngest);
+        last->sequence.reset();
+        last->fed = 0;
+        insertInOrder(waiting_, last);
         ++counters_.preemptions;
-        const auto found = std::find(batch.begin(), batch.end(), youngest.get());
+        const auto found = std::find(batch.begin(), batch.end(), last.get());
         if (found != batch.end()) {
             counts.erase(counts.begin() + (found - batch.begin()));
             batch.erase(found);
@@ -284,21 +305,26 @@ void Scheduler::makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::si
 
 void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vector<std::size_t>& counts) {
     std::vector<float> logits;
+    std::vector<std::size_t> logitRows(batch.size(), 1);
     const bool ok = guarded(
         [&] {
             std::vector<std::vector<float>> embeddings(batch.size());
             std::vector<afd::StepEntry> entries;
+            std::size_t rows = 0;
             for (std::size_t i = 0; i < batch.size(); ++i) {
                 ActiveRequest& request = *batch[i];
                 if (!request.sequence) request.sequence = model_.pipeline->newSequence();
-                embeddings[i] = splice(request, request.fed, request.fed + counts[i]);
+                embeddings[i] = request.splice(*model_.pipeline, request.fed, request.fed + counts[i],
+                                               static_cast<std::size_t>(model_.hiddenSize));
+                if (request.wantsPromptLogits()) logitRows[i] = counts[i];
+                rows += logitRows[i];
                 entries.push_back({request.sequence.get(), std::span(request.tokens).subspan(request.fed, counts[i]),
-                                   embeddings[i], false});
+                                   embeddings[i], request.wantsPromptLogits()});
             }
             logits = model_.pipeline->step(entries);
-            if (logits.size() != batch.size() * static_cast<std::size_t>(model_.vocabSize)) {
+            if (logits.size() != rows * static_cast<std::size_t>(model_.vocabSize)) {
                 throw Error(ErrorCode::kInternal, "the pipeline returned " + std::to_string(logits.size()) +
-                                                      " logits for " + std::to_string(batch.size()) + " sequences");
+                                                      " logits for " + std::to_string(rows) + " tokens");
             }
         },
         [&](ErrorCode code, const std::string& message) {
@@ -315,20 +341,51 @@ void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vec
         });
     if (!ok) return;
     const auto width = static_cast<std::size_t>(model_.vocabSize);
+    std::span<float> rest(logits);
     for (std::size_t i = 0; i < batch.size(); ++i) {
         ActiveRequest& request = *batch[i];
+        const std::span<float> own = rest.first(logitRows[i] * width);
+        rest = rest.subspan(own.size());
+        reportPrompt(request, request.fed, own, counts[i]);
         request.fed += counts[i];
-        const std::size_t promptTokens = request.prompt.tokens.ids.size();
-        if (const std::size_t read = std::min(request.fed, promptTokens); read > request.promptRead) {
-            counters_.promptTokens += read - request.promptRead;
-            request.promptRead = read;
-            emit(request, PrefillProgress{static_cast<std::int32_t>(read), static_cast<std::int32_t>(promptTokens)});
-        }
         if (request.fed < request.tokens.size()) continue;
         request.alone = false;
-        guarded([&] { takeToken(request, std::span(logits).subspan(i * width, width)); },
+        guarded([&] { takeToken(request, own.last(width)); },
                 [&](ErrorCode code, const std::string& message) { fail(request, code, message); });
     }
+}
+
+/// The `count` tokens from `begin` on have been read; `logits` are theirs or only those of the last.
+void Scheduler::reportPrompt(ActiveRequest& request, std::size_t begin, std::span<const float> logits,
+                             std::size_t count) {
+    const std::size_t read = std::min(begin + count, request.promptTokens());
+    if (read <= request.promptRead) return;  // read before the request gave its cache back
+    PrefillProgress progress{static_cast<std::int32_t>(read), static_cast<std::int32_t>(request.promptTokens())};
+    if (request.promptLogprobs >= 0) {
+        const auto& ids = request.prompt.tokens.ids;
+        const auto width = static_cast<std::size_t>(model_.vocabSize);
+        if (request.promptRead == 0) {
+            progress.logprobs.push_back({ids.front(), model_.tokenizer->tokenBytes(ids.front())});
+        }
+        // The logits of a token are about the one after it, so that the one after promptRead has been reported.
+        for (std::size_t t = request.promptRead + 1; t < std::min(read + 1, ids.size()); ++t) {
+            const auto row = logits.subspan((t - 1 - begin) * width, width);
+            progress.logprobs.push_back(logprobOf(row, ids[t], request.promptLogprobs));
+        }
+    }
+    counters_.promptTokens += read - request.promptRead;
+    request.promptRead = read;
+    emit(request, progress);
+}
+
+TokenLogprob Scheduler::logprobOf(std::span<const float> logits, std::int32_t id, std::int32_t top) const {
+    const auto entry = [&](const sampling::Logprob& value) {
+        return TokenLogprob{value.id, model_.tokenizer->tokenBytes(value.id), value.logprob, {}, value.rank};
+    };
+    const auto values = sampling::logprobs(logits, id, static_cast<std::size_t>(top));
+    TokenLogprob result = entry(values[0]);
+    for (std::size_t i = 1; i < values.size(); ++i) result.top.push_back(entry(values[i]));
+    return result;
 }
 
 void Scheduler::takeToken(ActiveRequest& request, std::span<float> logits) {
@@ -338,18 +395,16 @@ void Scheduler::takeToken(ActiveRequest& request, std::span<float> logits) {
     if (!request.params.ignoreEos) stopIds.insert(stopIds.end(), model_.eosTokenIds.begin(), model_.eosTokenIds.end());
     std::vector<float> raw;
     if (request.topLogprobs >= 0) raw.assign(logits.begin(), logits.end());
+    if (request.thinkingBudget >= 0 && request.stream.inReasoning() &&
+        request.stream.reasoningTokens() >= request.thinkingBudget) {
+        std::fill(logits.begin(), logits.end(), -std::numeric_limits<float>::infinity());
+        logits[static_cast<std::size_t>(*model_.tokenizer->idOf(kCloseThink))] = 0.0F;
+    }
     const bool tooEarly = request.completionTokens < request.params.minTokens;
     const std::int32_t id = request.sampler.sample(
         logits, tooEarly ? std::span<const std::int32_t>(stopIds) : std::span<const std::int32_t>());
     std::optional<TokenLogprob> logprob;
-    if (request.topLogprobs >= 0) {
-        const auto entry = [&](const sampling::Logprob& value) {
-            return TokenLogprob{value.id, model_.tokenizer->tokenBytes(value.id), value.logprob, {}};
-        };
-        const auto values = sampling::logprobs(raw, id, static_cast<std::size_t>(request.topLogprobs));
-        logprob = entry(values[0]);
-        for (std::size_t i = 1; i < values.size(); ++i) logprob->top.push_back(entry(values[i]));
-    }
+    if (request.topLogprobs >= 0) logprob = logprobOf(raw, id, request.topLogprobs);
     request.lastToken = Clock::now();
     counters_.samplingSeconds += seconds(request.lastToken - start);
     if (request.completionTokens++ == 0) {
@@ -359,7 +414,7 @@ void Scheduler::takeToken(ActiveRequest& request, std::span<float> logits) {
     ++counters_.generationTokens;
 
     if (std::find(stopIds.begin(), stopIds.end(), id) != stopIds.end()) {
-        request.stream.pushSilent(std::move(logprob));
+        request.stream.pushSilent(id, std::move(logprob));
         const auto& own = request.params.stopTokenIds;
         finish(request, FinishReason::kStop, std::find(own.begin(), own.end(), id) != own.end() ? id : -1);
         return;
@@ -377,17 +432,8 @@ void Scheduler::finish(ActiveRequest& request, FinishReason reason, std::int32_t
     if (request.retired) return;
     for (const Event& event : request.stream.finish()) emit(request, event);
     if (reason == FinishReason::kStop && request.stream.toolCallCount() > 0) reason = FinishReason::kToolCalls;
-    Usage usage;
-    usage.promptTokens = static_cast<std::int32_t>(request.prompt.tokens.ids.size());
-    usage.imageTokens = request.prompt.tokens.imageTokens;
-    usage.completionTokens = request.completionTokens;
-    usage.reasoningTokens = request.stream.reasoningTokens();
-    usage.queueSeconds = seconds((request.admittedBefore ? request.admitted : Clock::now()) - request.submitted);
-    if (request.completionTokens > 0) usage.ttftSeconds = seconds(request.firstToken - request.submitted);
-    if (request.completionTokens > 1) {
-        usage.tpotSeconds = seconds(request.lastToken - request.firstToken) / (request.completionTokens - 1);
-        counters_.lastTpotSeconds = usage.tpotSeconds;
-    }
+    const Usage usage = request.usage();
+    if (request.completionTokens > 1) counters_.lastTpotSeconds = usage.tpotSeconds;
     ++counters_.requestsFinished;
     retire(request);
     emit(request, Finished{reason, request.stream.stopString().value_or(""), usage, stopTokenId});

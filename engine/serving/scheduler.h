@@ -19,11 +19,15 @@ namespace step3::serving {
 
 using Clock = std::chrono::steady_clock;
 
+inline double seconds(Clock::duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
 struct SchedulerLimits {
     std::int64_t maxPositions = 0;    // tokens of one sequence
     std::int64_t kvTokens = 0;        // tokens of all sequences together, whole pages
     std::int64_t kvPageTokens = 1;    // a sequence takes whole pages of so many tokens
-    std::int32_t maxRunning = 8;      // sequences in one step
+    std::int32_t maxRunning = 32;     // sequences in one step
     std::int32_t maxWaiting = 256;    // beyond these submit() refuses
     std::int32_t prefillChunk = 256;  // prompt tokens in one step
     std::uint64_t imageCacheBytes = 0;
@@ -46,8 +50,9 @@ struct ActiveRequest;
 /// encodes at most one picture.
 ///
 /// KV memory is promised by tokens: a request is admitted when its prompt fits beside what runs. If the running
-/// requests outgrow the memory, the youngest gives its cache back and later reads prompt and answer again; its text
-/// goes on unbroken. A step that fails is repeated request by request, so that a failed request fails alone.
+/// requests outgrow the memory, the last in order of priority and arrival gives its cache back and later reads prompt
+/// and answer again; its text goes on unbroken. A step that fails is repeated request by request, so that a failed
+/// request fails alone.
 class Scheduler {
 public:
     Scheduler(SchedulerModel model, const SchedulerLimits& limits);
@@ -58,6 +63,9 @@ public:
     /// Queues a request whose sampling parameters are valid. Throws Error with figures: kResourceExhausted
     /// if it can never fit, kBusy if the queue is full.
     RequestId submit(Prompt prompt, const Request& request, EventSink sink, Clock::time_point submitted = Clock::now());
+    /// Queues one request a sink. All but the first wait until the first has read the prompt, which they share.
+    std::vector<RequestId> submit(Prompt prompt, const Request& request, std::vector<EventSink> sinks,
+                                  Clock::time_point submitted = Clock::now());
     void cancel(RequestId id);
     [[nodiscard]] Metrics metrics() const;
 
@@ -71,14 +79,15 @@ private:
     void step();
     void runStep(const std::vector<ActiveRequest*>& batch, const std::vector<std::size_t>& counts);
     void makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts);
+    void reportPrompt(ActiveRequest& request, std::size_t begin, std::span<const float> logits, std::size_t rows);
     void takeToken(ActiveRequest& request, std::span<float> logits);
+    [[nodiscard]] TokenLogprob logprobOf(std::span<const float> logits, std::int32_t id, std::int32_t top) const;
     void finish(ActiveRequest& request, FinishReason reason, std::int32_t stopTokenId = -1);
     void fail(ActiveRequest& request, ErrorCode code, const std::string& message);
     void emit(ActiveRequest& request, const Event& event);
     void retire(ActiveRequest& request);
     void removeRetired();
     [[nodiscard]] std::int64_t pagedTokens(std::size_t tokens) const;
-    [[nodiscard]] std::vector<float> splice(const ActiveRequest& request, std::size_t begin, std::size_t end);
     void publish();
 
     SchedulerModel model_;
@@ -86,8 +95,8 @@ private:
     ImageCache imageCache_;
 
     // Of the scheduler thread.
-    std::deque<std::shared_ptr<ActiveRequest>> waiting_;
-    std::vector<std::shared_ptr<ActiveRequest>> running_;  // oldest admission first
+    std::deque<std::shared_ptr<ActiveRequest>> waiting_;   // in order of ActiveRequest::before
+    std::vector<std::shared_ptr<ActiveRequest>> running_;  // likewise
     Metrics counters_;
 
     // Shared, under mutex_.

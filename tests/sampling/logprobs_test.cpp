@@ -16,6 +16,10 @@ TEST_CASE("log-probabilities: the token first, then the likeliest in order") {
     CHECK(result[1].id == 1);
     CHECK(result[1].logprob == Approx(std::log(0.6)));
     CHECK(result[2].id == 2);
+    CHECK(result[0].rank == 3);
+    CHECK(result[1].rank == 1);
+    CHECK(result[2].rank == 2);
+    CHECK(logprobs(std::vector<float>{1.0F, 1.0F, 0.0F}, 1, 0)[0].rank == 1);
     CHECK(logprobs(logits, 2, 0).size() == 1);
     CHECK(logprobs(logits, 2, 99).size() == 4);
 }

@@ -141,3 +141,39 @@ TEST_CASE("tool calls are events of their own") {
     CHECK(arguments == R"({"x": 1})");
     CHECK(run({0, 8, 9, 13, 10, 14, 18, 11, 12}).calls == 0);  // without tools the markup is text
 }
+
+TEST_CASE("a stop string may be kept") {
+    sampling::SamplingParams params;
+    params.stop = {"bc"};
+    params.includeStopString = true;
+    AnswerStream stream(tokenizer(), params, nullptr, false);
+    std::string text;
+    for (const text::TokenId id : {0, 1, 2}) text += textOf(stream.push(id));
+    text += textOf(stream.finish());
+    CHECK(text == "abc");
+    CHECK(stream.stopString() == "bc");
+    params.stop = {"a"};
+    AnswerStream early(tokenizer(), params, nullptr, false);  // the match ends inside a token
+    CHECK(textOf(early.push(19)) == "a");
+}
+
+TEST_CASE("special tokens are shown and ids reported if asked for") {
+    const std::vector<text::TokenId> ids{0, 5, 6, 7};
+    for (const bool hidden : {true, false}) {
+        AnswerStream stream(tokenizer(), {}, nullptr, false, {.skipSpecialTokens = hidden, .tokenIds = true});
+        std::vector<Event> events;
+        const auto keep = [&](const std::vector<Event>& more) {
+            events.insert(events.end(), more.begin(), more.end());
+        };
+        for (const text::TokenId id : ids) keep(stream.push(id));
+        stream.pushSilent(5);
+        keep(stream.finish());
+        CHECK(textOf(events) == (hidden ? "a天" : "a<|EOT|>天"));
+        std::vector<std::int32_t> reported;
+        for (const Event& event : events) {
+            const auto& more = std::get<TextDelta>(event).tokenIds;
+            reported.insert(reported.end(), more.begin(), more.end());
+        }
+        CHECK(reported == std::vector<std::int32_t>{0, 5, 6, 7, 5});
+    }
+}

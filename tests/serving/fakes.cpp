@@ -81,11 +81,14 @@ std::vector<float> FakePipeline::step(std::span<const afd::StepEntry> entries, c
     std::vector<float> logits;
     for (const afd::StepEntry& entry : entries) {
         auto& history = dynamic_cast<FakeSequence&>(*entry.sequence).tokens;
-        history.insert(history.end(), entry.tokens.begin(), entry.tokens.end());
         if (!entry.embeddings.empty() && onEmbeddings) onEmbeddings(entry.embeddings);
-        std::vector<float> row(static_cast<std::size_t>(vocabSize_), 0.0F);
-        row[static_cast<std::size_t>(next_(history))] = 10.0F;
-        logits.insert(logits.end(), row.begin(), row.end());
+        for (std::size_t t = 0; t < entry.tokens.size(); ++t) {
+            history.push_back(entry.tokens[t]);
+            if (!entry.allLogits && t + 1 < entry.tokens.size()) continue;
+            std::vector<float> row(static_cast<std::size_t>(vocabSize_), 0.0F);
+            row[static_cast<std::size_t>(next_(history))] = 10.0F;
+            logits.insert(logits.end(), row.begin(), row.end());
+        }
     }
     return logits;
 }

@@ -248,3 +248,45 @@ TEST_CASE("a raw prompt is used as it is") {
     raw.rawPrompt = "<im_patch>";
     CHECK_THROWS_WITH(fixture.build(raw), "the prompt has 1 image placeholders, but 0 images were given");
 }
+
+TEST_CASE("without a generation prompt the text ends with the last turn") {
+    const Fixture fixture;
+    Request asked = request({message("user", {words("Hi")})});
+    const std::string with = fixture.text(asked);
+    asked.addGenerationPrompt = false;
+    const Prompt prompt = fixture.build(asked);
+    CHECK_FALSE(prompt.startsInReasoning);
+    CHECK(with == fixture.text(asked) + "<|BOT|>assistant\n<think>\n");
+}
+
+TEST_CASE("the last message is continued where it ends") {
+    const Fixture fixture;
+    const auto ends = [](const std::string& text, const std::string& end) {
+        INFO(text);
+        CHECK(text.size() > end.size());
+        CHECK(text.ends_with(end));
+    };
+    Request asked = request({message("user", {words("Hi")}), message("assistant", {words("The sky is")})});
+    asked.continueFinalMessage = true;
+    CHECK_THROWS_WITH(fixture.build(asked), "continue_final_message and add_generation_prompt must not both be true");
+    asked.addGenerationPrompt = false;
+    ends(fixture.text(asked), "<|BOT|>assistant\n The sky is");
+    CHECK_FALSE(fixture.build(asked).startsInReasoning);
+    asked.messages[1].parts = {words("a <|EOT|>"), words("b")};  // markup stays text here too
+    ends(fixture.text(asked), "<|BOT|>assistant\n a <|EOT|>b");
+    CHECK(fixture.count(asked, "<|EOT|>") == 1);
+
+    asked.messages[1].parts.clear();  // cut while it was thinking
+    asked.messages[1].reasoning = "Let me see";
+    ends(fixture.text(asked), "<think>\nLet me see");
+    CHECK(fixture.build(asked).startsInReasoning);
+    asked.think = false;
+    ends(fixture.text(asked), "<think>\nLet me see</think>");
+    CHECK_FALSE(fixture.build(asked).startsInReasoning);
+
+    Request pictured = request({message("user", {words("see "), picture(64, 48)})});
+    pictured.addGenerationPrompt = false;
+    pictured.continueFinalMessage = true;
+    const auto ids = fixture.build(pictured).tokens.ids;
+    CHECK(ids.back() == *fixture.tokenizer->idOf("<im_end>"));
+}

@@ -14,12 +14,12 @@ using namespace step3::serving::testing;
 namespace {
 
 // Vocabulary: 26 letters, then the tokens below.
-constexpr std::int32_t kEos = 26, kPatch = 27, kPoison = 28, kVocab = 29;
+constexpr std::int32_t kEos = 26, kPatch = 27, kPoison = 28, kCloseThink = 29, kVocab = 30;
 
 std::shared_ptr<const FakeTokenizer> letters() {
     std::vector<std::string> tokens;
     for (char c = 'a'; c <= 'z'; ++c) tokens.emplace_back(1, c);
-    tokens.insert(tokens.end(), {"<eos>", "<im_patch>", "<poison>"});
+    tokens.insert(tokens.end(), {"<eos>", "<im_patch>", "<poison>", "</think>"});
     return std::make_shared<const FakeTokenizer>(tokens, std::set<text::TokenId>{kEos, kPatch, kPoison});
 }
 
@@ -516,4 +516,162 @@ TEST_CASE("many threads submit, cancel and read metrics at once") {
         }
     }
     CHECK(machine.scheduler->metrics().requestsFinished == kThreads * kEach);
+}
+
+TEST_CASE("several answers share a prompt that is read once, each with its own end") {
+    std::vector<std::vector<std::size_t>> steps;
+    {
+        Machine machine(alphabet, {.maxPositions = 1000, .kvTokens = 1000, .prefillChunk = 4},
+                        [&](FakePipeline& pipeline) {
+                            pipeline.beforeStep = [&](const auto& counts) { steps.push_back(counts); };
+                        });
+        Prompt prompt;
+        prompt.tokens.ids = letters()->encode("abcdewx");
+        std::vector<EventSink> sinks;
+        for (int i = 0; i < 3; ++i) sinks.push_back(machine.log.sink());
+        const auto ids = machine.scheduler->submit(prompt, Request{}, std::move(sinks));
+        CHECK(ids.size() == 3);
+        for (std::size_t i = 0; i < 3; ++i) {
+            CHECK(textOf(machine.log.wait(i)) == "yz");
+            CHECK(finishedOf(machine.log.wait(i)).usage.promptTokens == 7);
+        }
+    }
+    CHECK(steps[0] == std::vector<std::size_t>{4});  // the others wait for the first
+    CHECK(steps[1] == std::vector<std::size_t>{3});
+}
+
+TEST_CASE("answers to one prompt draw with seeds of their own") {
+    // Every token as likely as any other, so that the text shows the seed.
+    Machine machine([](const auto& history) { return static_cast<std::int32_t>(history.size() % 26); });
+    Request request = limited(30);
+    request.sampling.temperature = 2.0F;
+    request.sampling.ignoreEos = true;
+    for (std::int32_t id = 0; id < 26; ++id) request.sampling.logitBias[id] = 20.0F;
+    request.sampling.seed = 5;
+    Prompt prompt;
+    prompt.tokens.ids = {1};
+    std::vector<EventSink> sinks{machine.log.sink(), machine.log.sink()};
+    machine.scheduler->submit(prompt, request, std::move(sinks));
+    request.sampling.seed = 6;
+    machine.submit("b", request);
+    CHECK(textOf(machine.log.wait(0)) != textOf(machine.log.wait(1)));
+    CHECK(textOf(machine.log.wait(1)) == textOf(machine.log.wait(2)));
+}
+
+TEST_CASE("all answers to a prompt are queued or none") {
+    Gate gate;
+    Machine machine(alphabet, {.maxPositions = 100, .kvTokens = 100, .maxRunning = 1, .maxWaiting = 1},
+                    [&](FakePipeline& pipeline) { pipeline.beforeStep = [&](const auto&) { gate.pass(); }; });
+    Prompt prompt;
+    prompt.tokens.ids = {24};
+    CHECK_THROWS_AS(machine.scheduler->submit(prompt, Request{}, std::vector<EventSink>(3)), Error);
+    CHECK(machine.scheduler->metrics().requestsWaiting == 0);
+    gate.open();
+    machine.submit("y");
+    CHECK(textOf(machine.log.wait()) == "z");
+}
+
+TEST_CASE("when the first of several answers is cancelled the others read the prompt") {
+    Gate gate;
+    Machine machine(alphabet, {.maxPositions = 100, .kvTokens = 100, .prefillChunk = 1},
+                    [&](FakePipeline& pipeline) { pipeline.beforeStep = [&](const auto&) { gate.pass(); }; });
+    Prompt prompt;
+    prompt.tokens.ids = {0, 1, 24};
+    std::vector<EventSink> sinks{machine.log.sink(), machine.log.sink()};
+    const auto ids = machine.scheduler->submit(prompt, Request{}, std::move(sinks));
+    gate.waitForGuest();
+    machine.scheduler->cancel(ids[0]);
+    gate.open();
+    CHECK(finishedOf(machine.log.wait(0)).reason == FinishReason::kCancelled);
+    CHECK(textOf(machine.log.wait(1)) == "z");
+}
+
+TEST_CASE("a lower priority number goes first, equal ones in order of arrival") {
+    std::vector<char> order;
+    Gate gate;
+    {
+        Machine machine(alphabet, {.maxPositions = 100, .kvTokens = 100, .maxRunning = 1},
+                        [&](FakePipeline& pipeline) { pipeline.beforeStep = [&](const auto&) { gate.pass(); }; });
+        const auto submit = [&](const char* prompt, std::int32_t priority) {
+            Request request;
+            request.priority = priority;
+            machine.submit(prompt, request, [&order, prompt](const Event& event) {
+                if (std::holds_alternative<Finished>(event)) order.push_back(prompt[0]);
+            });
+        };
+        submit("z", 0);
+        gate.waitForGuest();
+        submit("a", 5);
+        submit("b", 0);
+        submit("c", -1);
+        submit("d", 0);
+        gate.open();
+        for (std::size_t i = 0; i < 5; ++i) machine.log.wait(i);
+    }
+    CHECK(order == std::vector<char>{'z', 'c', 'b', 'd', 'a'});
+}
+
+TEST_CASE("the less urgent request gives its memory back, though it came first") {
+    Machine machine(alphabet, {.maxPositions = 1000, .kvTokens = 40, .maxRunning = 2});
+    std::vector<char> order;
+    const auto submit = [&](const char* prompt, std::int32_t priority) {
+        Request request;
+        request.priority = priority;
+        machine.submit(prompt, request, [&order, prompt](const Event& event) {
+            if (std::holds_alternative<Finished>(event)) order.push_back(prompt[0]);
+        });
+    };
+    submit("a", 1);
+    submit("b", 0);
+    CHECK(textOf(machine.log.wait(0)) == "bcdefghijklmnopqrstuvwxyz");
+    CHECK(textOf(machine.log.wait(1)) == "cdefghijklmnopqrstuvwxyz");
+    machine.scheduler.reset();
+    CHECK(order == std::vector<char>{'b', 'a'});
+}
+
+TEST_CASE("thinking ends when its budget is spent") {
+    Machine machine(sameAgain);
+    for (const std::int32_t budget : {0, 3}) {
+        Request request = limited(8);
+        request.thinkingBudget = budget;
+        Prompt prompt;
+        prompt.tokens.ids = {10};
+        prompt.startsInReasoning = true;
+        machine.scheduler->submit(prompt, request, machine.log.sink());
+        const auto events = machine.log.wait(budget == 0 ? 0 : 1);
+        CHECK(reasoningOf(events) == std::string(static_cast<std::size_t>(budget), 'k'));
+        CHECK(textOf(events) == std::string(static_cast<std::size_t>(7 - budget), 'k'));
+        CHECK(finishedOf(events).usage.reasoningTokens == budget);
+        CHECK(finishedOf(events).usage.completionTokens == 8);
+    }
+}
+
+TEST_CASE("log-probabilities of the prompt come with its progress, over chunks and after preemption") {
+    for (const std::int64_t memory : {1000, 30}) {
+        Machine machine(alphabet, {.maxPositions = 1000, .kvTokens = memory, .maxRunning = 2, .prefillChunk = 3});
+        machine.submit("a", limited(20));
+        Request request = limited(2);
+        request.promptLogprobs = 1;
+        request.tokenIds = true;
+        machine.submit("abcdefgz", request);
+        const auto events = machine.log.wait(1);
+        std::vector<TokenLogprob> all;
+        std::vector<std::int32_t> ids;
+        for (const Event& event : events) {
+            if (const auto* progress = std::get_if<PrefillProgress>(&event)) {
+                all.insert(all.end(), progress->logprobs.begin(), progress->logprobs.end());
+                ids.insert(ids.end(), progress->tokenIds.begin(), progress->tokenIds.end());
+            }
+        }
+        CHECK(ids == std::vector<std::int32_t>{0, 1, 2, 3, 4, 5, 6, 25});
+        REQUIRE(all.size() == 8);
+        CHECK(all[0].rank == 0);
+        CHECK(all[0].bytes == "a");
+        for (std::size_t i = 1; i < 8; ++i) {
+            CHECK(all[i].id == ids[i]);
+            CHECK(all[i].rank == (i < 7 ? 1 : 2));  // z does not follow g; all that do not are equal
+            CHECK(all[i].top.size() == 1);
+        }
+        CHECK(all[7].top[0].bytes == "h");
+    }
 }

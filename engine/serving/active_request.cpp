@@ -1,0 +1,46 @@
+#include "engine/serving/active_request.h"
+
+#include <algorithm>
+
+namespace step3::serving {
+
+std::vector<float> ActiveRequest::splice(afd::Pipeline& pipeline, std::size_t begin, std::size_t end,
+                                         std::size_t hiddenSize) const {
+    const auto& positions = prompt.tokens.rowPositions;
+    const auto first = std::lower_bound(positions.begin(), positions.end(), static_cast<std::int32_t>(begin));
+    const auto last = std::lower_bound(first, positions.end(), static_cast<std::int32_t>(end));
+    if (first == last) return {};
+    std::vector<float> rows = pipeline.embed(std::span(tokens).subspan(begin, end - begin));
+    auto row = static_cast<std::size_t>(first - positions.begin());  // over all pictures of the request
+    std::size_t picture = 0;
+    while (row >= pictures[picture]->size() / hiddenSize) row -= pictures[picture++]->size() / hiddenSize;
+    for (auto position = first; position != last; ++position, ++row) {
+        while (row == pictures[picture]->size() / hiddenSize) {
+            row = 0;
+            ++picture;
+        }
+        const auto target = (static_cast<std::size_t>(*position) - begin) * hiddenSize;
+        std::copy_n(pictures[picture]->begin() + static_cast<std::ptrdiff_t>(row * hiddenSize), hiddenSize,
+                    rows.begin() + static_cast<std::ptrdiff_t>(target));
+    }
+    return rows;
+}
+
+Usage ActiveRequest::usage() const {
+    Usage usage;
+    usage.promptTokens = static_cast<std::int32_t>(promptTokens());
+    usage.imageTokens = prompt.tokens.imageTokens;
+    usage.cachedTokens = cachedTokens;
+    usage.completionTokens = completionTokens;
+    usage.reasoningTokens = stream.reasoningTokens();
+    usage.queueSeconds = seconds((admittedBefore ? admitted : Clock::now()) - submitted);
+    if (completionTokens > 0) {
+        usage.prefillSeconds = seconds(firstToken - admitted);
+        usage.decodeSeconds = seconds(lastToken - firstToken);
+        usage.ttftSeconds = seconds(firstToken - submitted);
+    }
+    if (completionTokens > 1) usage.tpotSeconds = usage.decodeSeconds / (completionTokens - 1);
+    return usage;
+}
+
+}  // namespace step3::serving
