@@ -1,19 +1,63 @@
-#include <CLI/CLI.hpp>
 #include <iostream>
 
+#include <CLI/CLI.hpp>
+
+#include "app/cli/command.h"
 #include "app/cli/debug_command.h"
-#include "engine/error.h"
+#include "app/cli/serve_command.h"
+
+namespace {
+
+using namespace step3::cli;
+
+std::string commandNames(const CLI::App& app) {
+    std::string names;
+    for (const CLI::App* command : app.get_subcommands({})) {
+        names += (names.empty() ? "" : ", ") + command->get_name();
+    }
+    return names;
+}
+
+/// The library's own words where they are clear, else the same in the words of this program.
+std::string parseMessage(const CLI::App& command, const CLI::ParseError& error) {
+    const std::string text = error.what();
+    if (const auto rest = command.remaining();
+        dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty()) {
+        return (rest.front().starts_with('-') ? "unknown option " : "unexpected argument ") + rest.front();
+    }
+    if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+        return text.substr(0, text.find(':')) + " needs a value";
+    }
+    return text;
+}
+
+int reportParseError(const CLI::App& app, const CLI::ParseError& error) {
+    const auto chosen = app.get_subcommands();
+    if (!chosen.empty()) {
+        printUsageError("step3 " + chosen.front()->get_name(), parseMessage(*chosen.front(), error));
+    } else if (const auto rest = app.remaining(); !rest.empty()) {
+        const std::string what = rest.front().starts_with('-') ? "unknown option " : "unknown command ";
+        printUsageError("step3", what + rest.front() + "; the commands are " + commandNames(app));
+    } else {
+        std::cerr << app.help();
+    }
+    return kUsage;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Answers questions about pictures and text with Step3 vision-language models.", "step3");
+    CLI::App app("Answers questions about pictures and text with Step3 vision-language models, on this machine.",
+                 "step3");
     app.set_version_flag("--version", "step3 " STEP3_VERSION);
     app.require_subcommand(1);
-    int exitCode = 0;
-    step3::cli::addDebugCommand(app, exitCode);
+    int exitCode = kSuccess;
+    addServeCommand(app, exitCode);
+    addDebugCommand(app, exitCode);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return error.get_exit_code() == 0 ? app.exit(error) : (app.exit(error), 2);
+        return error.get_exit_code() == 0 ? app.exit(error) : reportParseError(app, error);
     }
     return exitCode;
 }

@@ -106,8 +106,8 @@ struct Server::Impl {
     void awaitSignal() {
         signals.async_wait([this](boost::system::error_code error, int) {
             if (error) return;
+            awaitSignal();  // first: stop() takes the wait back where nothing is left to end
             stop();
-            awaitSignal();
         });
     }
 

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "engine/engine.h"
+
+namespace step3::cli {
+
+/// The folder to open: `asked`, or the shipped model if it is empty. Throws Error kNotFound if there is none.
+std::filesystem::path modelFolder(const std::filesystem::path& asked);
+
+/// Opens the engine; on a terminal a line on standard error shows how far it is and is gone afterwards.
+std::unique_ptr<Engine> openModel(const OpenOptions& options);
+
+}  // namespace step3::cli
