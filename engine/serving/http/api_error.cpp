@@ -42,7 +42,8 @@ ApiError fromEngine(ErrorCode code, const std::string& message) {
         case ErrorCode::kUnsupported:
         case ErrorCode::kNotFound: return ruleError(message);
         case ErrorCode::kResourceExhausted: return ruleError(message, "input_tokens");
-        case ErrorCode::kCancelled: return {503, "ServiceUnavailableError", message};
+        case ErrorCode::kCancelled:
+        case ErrorCode::kBusy: return {503, "ServiceUnavailableError", message};
         case ErrorCode::kIo:
         case ErrorCode::kInternal: break;
     }
