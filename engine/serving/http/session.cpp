@@ -255,7 +255,7 @@ void Session::startStream() {
     if (!chunked_) keepAlive_ = false;  // HTTP/1.0: the end of the connection is the end of the answer
     response.keep_alive(keepAlive_);
     response.chunked(chunked_);
-    writes_->push(serialized(response));
+    writes_->push(serialized(response.base()));  // the whole message would include the last chunk
 }
 
 void Session::sendPart(const std::string& part) {
