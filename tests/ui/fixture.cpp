@@ -13,6 +13,8 @@
 #include <QQmlEngine>
 #include <QQuickWindow>
 
+#include "ui/thumbnail_provider.h"
+
 namespace step3::test {
 
 namespace {
@@ -39,10 +41,12 @@ Fixture::~Fixture() {
 }
 
 chat::ChatController* Fixture::newChat(bool open) {
+    engine_->removeImageProvider(QStringLiteral("thumbnails"));
     chat_.reset();
     backend_ = std::make_unique<FakeBackend>();
     chat_ = std::make_unique<chat::ChatController>(*backend_, QStringLiteral("/models/shipped"));
     QQmlEngine::setObjectOwnership(chat_.get(), QQmlEngine::CppOwnership);
+    engine_->addImageProvider(QStringLiteral("thumbnails"), new ui::ThumbnailProvider(chat_->images()));
     if (open) openShipped();
     return chat_.get();
 }

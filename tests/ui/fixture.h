@@ -9,6 +9,8 @@
 #include "app/chat/chat_controller.h"
 #include "tests/app/fake_backend.h"
 
+class QQmlEngine;
+
 namespace step3::test {
 
 /// What QML tests need from C++: a chat whose backend the test plays, drops from outside, and a look at the accessibility tree.
@@ -19,6 +21,8 @@ public:
     explicit Fixture(QObject* parent = nullptr);
     ~Fixture() override;
 
+    /// The engine that will show the conversations.
+    void setEngine(QQmlEngine* engine) { engine_ = engine; }
     /// A new conversation; the one before must not be shown any more. With a model unless `open` is false.
     Q_INVOKABLE step3::chat::ChatController* newChat(bool open = true);
     Q_INVOKABLE void openShipped();
@@ -50,6 +54,7 @@ public:
 private:
     std::unique_ptr<FakeBackend> backend_;
     std::unique_ptr<chat::ChatController> chat_;
+    QQmlEngine* engine_ = nullptr;
     QStringList temporary_;
 };
 

@@ -45,7 +45,7 @@ TestCase {
             verify(contrast(Theme.text, ground) >= 7, "text on " + ground);
             verify(contrast(Theme.muted, ground) >= 4.5, "muted on " + ground);
         }
-        verify(contrast(Theme.onAccent, Theme.accent) >= 4.5);
+        verify(contrast(Theme.accentText, Theme.accent) >= 4.5);
         verify(contrast(Theme.accent, Theme.window) >= 4.5);
         verify(contrast(Theme.danger, Theme.dangerSurface) >= 4.5);
         verify(contrast(Theme.muted, Theme.dangerSurface) >= 4.5);

@@ -5,9 +5,7 @@
 #include <QtQml/qqmlextensionplugin.h>
 #include <QtQuickTest>
 
-#include "app/chat/image_store.h"
 #include "tests/ui/fixture.h"
-#include "ui/thumbnail_provider.h"
 
 Q_IMPORT_QML_PLUGIN(Step3_ChatPlugin)
 Q_IMPORT_QML_PLUGIN(Step3_UiPlugin)
@@ -20,12 +18,11 @@ public slots:
     void applicationAvailable() { QQuickWindow::setGraphicsApi(QSGRendererInterface::Software); }
     void qmlEngineAvailable(QQmlEngine* engine) {
         engine->addImportPath(QStringLiteral(":/qt/qml"));
-        engine->addImageProvider(QStringLiteral("thumbnails"), new step3::ui::ThumbnailProvider(store_));
+        fixture_.setEngine(engine);
         engine->rootContext()->setContextProperty(QStringLiteral("fixture"), &fixture_);
     }
 
 private:
-    step3::chat::ImageStore store_;
     step3::test::Fixture fixture_;
 };
 

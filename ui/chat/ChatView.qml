@@ -14,9 +14,7 @@ Item {
     signal linkRequested(string target)
 
     function scrollBy(pages: real): void {
-        list.contentY = Math.max(list.originY, Math.min(list.originY + list.contentHeight - list.height,
-                                                        list.contentY + pages * list.height * 0.85));
-        list.follow = list.atYEnd;
+        list.moveBy(pages * list.height * 0.85);
     }
     function toEnd(): void {
         list.follow = true;
@@ -32,11 +30,15 @@ Item {
             if (follow)
                 positionViewAtEnd();
         }
+        function moveBy(pixels: real): void {
+            const top = originY - topMargin;
+            contentY = Math.max(top, Math.min(originY + contentHeight - height, contentY + pixels));
+            follow = atYEnd;
+        }
 
         objectName: "messageList"
         anchors.fill: parent
         topMargin: 16
-        bottomMargin: 4
         model: view.chat.messages
         boundsBehavior: Flickable.StopAtBounds
         // Enough that the heights of the neighbours are known before they scroll in.
@@ -68,11 +70,7 @@ Item {
         WheelHandler {
             acceptedDevices: PointerDevice.Mouse | PointerDevice.TouchPad
             onWheel: event => {
-                const dy = event.pixelDelta.y !== 0 ? event.pixelDelta.y : event.angleDelta.y * 0.6;
-                const bottom = list.originY + list.contentHeight + list.bottomMargin - list.height;
-                list.contentY = Math.max(list.originY - list.topMargin, Math.min(Math.max(bottom, list.originY - list.topMargin),
-                                                                                 list.contentY - dy));
-                list.follow = list.atYEnd;
+                list.moveBy(event.pixelDelta.y !== 0 ? -event.pixelDelta.y : -event.angleDelta.y * 0.6);
             }
         }
     }

@@ -30,28 +30,45 @@ Item {
         id: bubble
 
         x: message.question ? (message.width + message.column) / 2 - width : (message.width - message.column) / 2
-        width: message.question ? flow.childrenRect.width + 2 * message.inset : message.column
-        height: Math.max(flow.childrenRect.height + (message.question ? 2 * message.inset - 8 : 0), waiting.visible ? 28 : 0)
+        width: message.question ? content.childrenRect.width + 2 * message.inset : message.column
+        height: Math.max(content.childrenRect.height + (message.question ? 2 * message.inset - 8 : 0), waiting.visible ? 28 : 0)
         radius: 14
         color: message.question ? Theme.question : "transparent"
 
-        Flow {
-            id: flow
+        Column {
+            id: content
 
             readonly property real room: message.question ? Math.min(message.column * 0.86, 640) - 2 * message.inset : message.column
 
             x: message.inset
             y: message.question ? message.inset - 2 : 0
-            width: room
             spacing: 8
 
+            // The pictures of a question side by side, its words below.
+            Flow {
+                width: content.room
+                spacing: 8
+                visible: message.question && childrenRect.height > 0
+
+                Repeater {
+                    model: message.question ? message.blocks : null
+
+                    BlockItem {
+                        active: type === BlockType.Image
+                        visible: active
+                        chat: message.chat
+                    }
+                }
+            }
             Repeater {
                 model: message.blocks
 
                 BlockItem {
+                    active: type !== BlockType.Image
+                    visible: active
                     chat: message.chat
                     question: message.question
-                    room: flow.room
+                    room: content.room
                     canRetry: message.isLast && message.chat.canRegenerate
                     onLinkRequested: target => message.linkRequested(target)
                 }

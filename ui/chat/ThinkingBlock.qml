@@ -22,8 +22,8 @@ Column {
         padding: 6
         leftPadding: 4
         focusPolicy: Qt.StrongFocus
-        text: block.running ? qsTr("Thinking…")
-                            : qsTr("Thought for %1 s").arg(Number(block.milliseconds / 1000).toLocaleString(Qt.locale(), "f", 1))
+        text: block.running ? qsTr("Thinking…") : block.milliseconds < 100 ? qsTr("Thought") : qsTr("Thought for %1 s").arg(
+                                                                                 Number(block.milliseconds / 1000).toLocaleString(Qt.locale(), "f", 1))
 
         Accessible.role: Accessible.Button
         Accessible.name: text

@@ -11,7 +11,7 @@ Button {
     property string shortcut: ""
     property bool primary: false
     property int symbolSize: 22
-    property color symbolColor: !enabled ? Theme.disabled : primary ? Theme.onAccent : Theme.muted
+    property color symbolColor: !enabled ? Theme.disabled : primary ? Theme.accentText : Theme.muted
 
     implicitWidth: symbolSize + 14
     implicitHeight: symbolSize + 14

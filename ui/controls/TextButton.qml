@@ -11,7 +11,7 @@ Button {
     property string symbol: ""
     property string shortcut: ""
     property string help: ""
-    readonly property color ink: !enabled ? Theme.disabled : primary ? Theme.onAccent : Theme.text
+    readonly property color ink: !enabled ? Theme.disabled : primary ? Theme.accentText : Theme.text
 
     padding: 7
     leftPadding: 12

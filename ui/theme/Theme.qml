@@ -25,7 +25,7 @@ QtObject {
     readonly property color muted: dark ? "#a4abb5" : "#5b626c"
     readonly property color disabled: dark ? "#636a75" : "#a2a7ae"
     readonly property color accent: dark ? "#8fb0ff" : "#2a5bd0"
-    readonly property color onAccent: dark ? "#0f1420" : "#ffffff"
+    readonly property color accentText: dark ? "#0f1420" : "#ffffff"
     readonly property color accentHover: dark ? "#a9c2ff" : "#1f4cb8"
     readonly property color question: dark ? "#27324b" : "#e4ebfa"
     readonly property color danger: dark ? "#ff9f97" : "#a8231b"
