@@ -22,6 +22,10 @@ image::DecodeLimits limits() {
     return result;
 }
 
+// What the engine's messages call pictures that are not files.
+const QString kDropped = QStringLiteral("dropped picture");
+const QString kClipboard = QStringLiteral("clipboard");
+
 /// Tells what can be told without reading, so that a pipe or a device is never opened.
 std::optional<Rejection> refuse(const QFileInfo& file) {
     if (!file.exists()) {
@@ -29,8 +33,9 @@ std::optional<Rejection> refuse(const QFileInfo& file) {
                          AttachmentIntake::tr("Check where it was moved to and drop it again.")};
     }
     if (file.isDir()) {
-        return Rejection{AttachmentIntake::tr("This is a folder, not a picture."),
-                         AttachmentIntake::tr("Drop the pictures inside it. A folder with a model is opened with Ctrl+O.")};
+        return Rejection{
+            AttachmentIntake::tr("This is a folder, not a picture."),
+            AttachmentIntake::tr("Drop the pictures inside it. A folder with a model is opened with Ctrl+O.")};
     }
     if (!file.isFile()) {
         return Rejection{AttachmentIntake::tr("This is not an ordinary file."),
@@ -51,15 +56,19 @@ std::optional<Rejection> refuse(const QFileInfo& file) {
     return std::nullopt;
 }
 
-Rejection rejectionFor(const Error& error) {
-    const QString what = QString::fromStdString(error.what());
+/// The engine's message begins with the source ("cat.png: expected ..."); the window names that beside the reason.
+Rejection rejectionFor(const Error& error, const QString& source) {
+    QString what = QString::fromStdString(error.what());
+    if (what.startsWith(source + QStringLiteral(": "))) what.remove(0, source.size() + 2);
     switch (error.code()) {
         case ErrorCode::kResourceExhausted:
         case ErrorCode::kInvalidArgument:
-            return {what, AttachmentIntake::tr("Pictures may have up to %1 megapixels: save a smaller copy and drop that.")
-                              .arg(AttachmentIntake::kMaxPixels / 1'000'000)};
+            return {what,
+                    AttachmentIntake::tr("Pictures may have up to %1 megapixels: save a smaller copy and drop that.")
+                        .arg(AttachmentIntake::kMaxPixels / 1'000'000)};
         case ErrorCode::kNotFound:
-        case ErrorCode::kIo: return {what, AttachmentIntake::tr("Check that the file can be opened and drop it again.")};
+        case ErrorCode::kIo:
+            return {what, AttachmentIntake::tr("Check that the file can be opened and drop it again.")};
         default: return {what, AttachmentIntake::tr("Not a picture that can be read. Use PNG or JPEG.")};
     }
 }
@@ -68,8 +77,8 @@ Rejection rejectionFor(const Error& error) {
 image::Image fromQImage(QImage source) {
     if (quint64(source.width()) * quint64(source.height()) > AttachmentIntake::kMaxPixels) {
         throw Error(ErrorCode::kResourceExhausted,
-                    "clipboard: expected at most " + std::to_string(AttachmentIntake::kMaxPixels) + " pixels, found " +
-                        std::to_string(source.width()) + " x " + std::to_string(source.height()));
+                    kClipboard.toStdString() + ": expected at most " + std::to_string(AttachmentIntake::kMaxPixels) +
+                        " pixels, found " + std::to_string(source.width()) + " x " + std::to_string(source.height()));
     }
     if (source.colorSpace().isValid()) source.convertToColorSpace(QColorSpace::SRgb);
     if (source.hasAlphaChannel()) {
@@ -78,7 +87,8 @@ image::Image fromQImage(QImage source) {
             uchar* row = opaque.scanLine(y);
             for (int x = 0; x < opaque.width(); ++x) {
                 uchar* pixel = row + qsizetype(x) * 4;
-                for (int c = 0; c < 3; ++c) pixel[c] = uchar((pixel[c] * pixel[3] + 255 * (255 - pixel[3]) + 127) / 255);
+                for (int c = 0; c < 3; ++c)
+                    pixel[c] = uchar((pixel[c] * pixel[3] + 255 * (255 - pixel[3]) + 127) / 255);
                 pixel[3] = 255;
             }
         }
@@ -110,8 +120,8 @@ AttachmentIntake::~AttachmentIntake() {
 }
 
 template <typename Decode>
-void AttachmentIntake::start(quint64 ticket, Decode decode) {
-    pool_.start([this, ticket, decode = std::move(decode), stop = stop_.get_token()] {
+void AttachmentIntake::start(quint64 ticket, const QString& source, Decode decode) {
+    pool_.start([this, ticket, source, decode = std::move(decode), stop = stop_.get_token()] {
         if (stop.stop_requested()) return;
         Rejection rejection;
         try {
@@ -120,23 +130,25 @@ void AttachmentIntake::start(quint64 ticket, Decode decode) {
                 TakenPicture result;
                 result.thumbnail = store_.add(thumbnailOf(*picture));
                 result.pixels = std::make_shared<const image::Image>(std::move(*picture));
-                QMetaObject::invokeMethod(this, [this, ticket, result] { emit taken(ticket, result); }, Qt::QueuedConnection);
+                QMetaObject::invokeMethod(
+                    this, [this, ticket, result] { emit taken(ticket, result); }, Qt::QueuedConnection);
                 return;
             }
             rejection = std::get<Rejection>(outcome);
         } catch (const Error& error) {
-            rejection = rejectionFor(error);
+            rejection = rejectionFor(error, source);
         } catch (const std::bad_alloc&) {
             rejection = {tr("There is not enough memory for this picture."), tr("Save a smaller copy and drop that.")};
         } catch (const std::exception& error) {
             rejection = {QString::fromUtf8(error.what()), tr("Not a picture that can be read. Use PNG or JPEG.")};
         }
-        QMetaObject::invokeMethod(this, [this, ticket, rejection] { emit rejected(ticket, rejection); }, Qt::QueuedConnection);
+        QMetaObject::invokeMethod(
+            this, [this, ticket, rejection] { emit rejected(ticket, rejection); }, Qt::QueuedConnection);
     });
 }
 
 void AttachmentIntake::takeFile(quint64 ticket, const QString& path) {
-    start(ticket, [path]() -> Outcome {
+    start(ticket, path, [path]() -> Outcome {
         // Looking at a file can block too (a network folder), so it happens here.
         if (auto refused = refuse(QFileInfo(path))) return *refused;
         return image::loadImage(std::filesystem::path(path.toStdU16String()), limits());
@@ -144,14 +156,14 @@ void AttachmentIntake::takeFile(quint64 ticket, const QString& path) {
 }
 
 void AttachmentIntake::takeEncoded(quint64 ticket, const QByteArray& encoded) {
-    start(ticket, [encoded]() -> Outcome {
-        return image::decodeImage(std::as_bytes(std::span(encoded.constData(), std::size_t(encoded.size()))), "dropped picture",
-                                  limits());
+    start(ticket, kDropped, [encoded]() -> Outcome {
+        return image::decodeImage(std::as_bytes(std::span(encoded.constData(), std::size_t(encoded.size()))),
+                                  kDropped.toStdString(), limits());
     });
 }
 
 void AttachmentIntake::takeImage(quint64 ticket, const QImage& image) {
-    start(ticket, [image]() -> Outcome { return fromQImage(image); });
+    start(ticket, kClipboard, [image]() -> Outcome { return fromQImage(image); });
 }
 
 }  // namespace step3::chat

@@ -50,7 +50,7 @@ signals:
 
 private:
     template <typename Decode>
-    void start(quint64 ticket, Decode decode);
+    void start(quint64 ticket, const QString& source, Decode decode);
 
     ImageStore& store_;
     QThreadPool pool_;

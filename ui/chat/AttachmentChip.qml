@@ -16,8 +16,8 @@ Rectangle {
 
     signal removeRequested(int index)
 
-    width: rejected ? 320 : 196
-    height: 60
+    width: rejected ? 380 : 196
+    height: rejected ? 76 : 60
     radius: 8
     color: rejected ? Theme.dangerSurface : Theme.sunken
     border.width: 1
@@ -74,7 +74,7 @@ Rectangle {
             text: chip.rejected ? chip.detail + " " + chip.hint : chip.detail
             textFormat: Text.PlainText
             wrapMode: Text.Wrap
-            maximumLineCount: chip.rejected ? 2 : 1
+            maximumLineCount: chip.rejected ? 3 : 1
             elide: Text.ElideRight
             font.pixelSize: Theme.smallSize - 1
             color: chip.rejected ? Theme.text : Theme.muted

@@ -30,7 +30,7 @@ Item {
         id: bubble
 
         x: message.question ? (message.width + message.column) / 2 - width : (message.width - message.column) / 2
-        width: message.question ? content.childrenRect.width + 2 * message.inset : message.column
+        width: message.question ? Math.max(pictures.childrenRect.width, words.childrenRect.width) + 2 * message.inset : message.column
         height: Math.max(content.childrenRect.height + (message.question ? 2 * message.inset - 8 : 0), waiting.visible ? 28 : 0)
         radius: 14
         color: message.question ? Theme.question : "transparent"
@@ -46,6 +46,8 @@ Item {
 
             // The pictures of a question side by side, its words below.
             Flow {
+                id: pictures
+
                 width: content.room
                 spacing: 8
                 visible: message.question && childrenRect.height > 0
@@ -60,17 +62,23 @@ Item {
                     }
                 }
             }
-            Repeater {
-                model: message.blocks
+            Column {
+                id: words
 
-                BlockItem {
-                    active: type !== BlockType.Image
-                    visible: active
-                    chat: message.chat
-                    question: message.question
-                    room: content.room
-                    canRetry: message.isLast && message.chat.canRegenerate
-                    onLinkRequested: target => message.linkRequested(target)
+                spacing: 8
+
+                Repeater {
+                    model: message.blocks
+
+                    BlockItem {
+                        active: type !== BlockType.Image
+                        visible: active
+                        chat: message.chat
+                        question: message.question
+                        room: content.room
+                        canRetry: message.isLast && message.chat.canRegenerate
+                        onLinkRequested: target => message.linkRequested(target)
+                    }
                 }
             }
         }
