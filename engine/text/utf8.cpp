@@ -35,16 +35,21 @@ int utf8Length(std::string_view text) {
 std::string validUtf8(std::string_view bytes) {
     std::string out;
     out.reserve(bytes.size());
-    while (!bytes.empty()) {
-        const int length = utf8Length(bytes);
-        if (length > 0) {
-            out.append(bytes.substr(0, static_cast<std::size_t>(length)));
-            bytes.remove_prefix(static_cast<std::size_t>(length));
-        } else {
-            out.append(kReplacement);
-            bytes.remove_prefix(length == 0 ? bytes.size() : static_cast<std::size_t>(-length));
+    std::size_t begin = 0;  // of the valid part that is not yet in `out`
+    for (std::size_t i = 0; i < bytes.size();) {
+        if (static_cast<unsigned char>(bytes[i]) < 0x80) {
+            ++i;
+            continue;
         }
+        const int length = utf8Length(bytes.substr(i));
+        if (length > 0) {
+            i += static_cast<std::size_t>(length);
+            continue;
+        }
+        out.append(bytes.substr(begin, i - begin)).append(kReplacement);
+        begin = i = length == 0 ? bytes.size() : i + static_cast<std::size_t>(-length);
     }
+    out.append(bytes.substr(begin));
     return out;
 }
 
