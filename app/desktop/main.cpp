@@ -20,6 +20,7 @@
 #include "app/desktop/screenshot.h"
 #include "ui/thumbnail_provider.h"
 
+Q_IMPORT_QML_PLUGIN(Step3_AboutPlugin)
 Q_IMPORT_QML_PLUGIN(Step3_ChatPlugin)
 Q_IMPORT_QML_PLUGIN(Step3_UiPlugin)
 

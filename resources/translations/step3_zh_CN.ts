@@ -2,6 +2,85 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN" sourcelanguage="en">
 <context>
+    <name>AboutDialog</name>
+    <message>
+        <source>Send</source>
+        <translation>发送</translation>
+    </message>
+    <message>
+        <source>New line</source>
+        <translation>换行</translation>
+    </message>
+    <message>
+        <source>Stop the answer</source>
+        <translation>停止回答</translation>
+    </message>
+    <message>
+        <source>Attach pictures</source>
+        <translation>添加图片</translation>
+    </message>
+    <message>
+        <source>Paste a picture or text</source>
+        <translation>粘贴图片或文字</translation>
+    </message>
+    <message>
+        <source>Answer again, in other words</source>
+        <translation>换一种说法重新回答</translation>
+    </message>
+    <message>
+        <source>Copy the last answer</source>
+        <translation>复制最后一个回答</translation>
+    </message>
+    <message>
+        <source>Clear the conversation</source>
+        <translation>清空对话</translation>
+    </message>
+    <message>
+        <source>Undo clearing</source>
+        <translation>撤销清空</translation>
+    </message>
+    <message>
+        <source>Open a model folder</source>
+        <translation>打开模型文件夹</translation>
+    </message>
+    <message>
+        <source>Scroll</source>
+        <translation>滚动</translation>
+    </message>
+    <message>
+        <source>To the end</source>
+        <translation>回到底部</translation>
+    </message>
+    <message>
+        <source>This window</source>
+        <translation>此窗口</translation>
+    </message>
+    <message>
+        <source>Step3 Desktop %1</source>
+        <translation>Step3 Desktop %1</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Esc</source>
+        <translation>Esc</translation>
+    </message>
+    <message>
+        <source>Keys</source>
+        <translation>按键</translation>
+    </message>
+    <message>
+        <source>Licences</source>
+        <translation>许可证</translation>
+    </message>
+    <message>
+        <source>Text of the licence</source>
+        <translation>许可证全文</translation>
+    </message>
+</context>
+<context>
     <name>Advice</name>
     <message>
         <source>The model in “%1” could not be opened</source>
@@ -247,6 +326,10 @@
     <message>
         <source>Clear the conversation</source>
         <translation>清空对话</translation>
+    </message>
+    <message>
+        <source>Keys and licences</source>
+        <translation>按键与许可证</translation>
     </message>
 </context>
 <context>

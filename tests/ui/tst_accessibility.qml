@@ -32,6 +32,24 @@ Item {
             fixture.failOpening("bad");
             compare(fixture.unnamed(page), []);
         }
+        function test_licencesAreShown() {
+            keyClick(Qt.Key_F1);
+            const overlay = page.Window.contentItem;
+            tryVerify(() => fixture.find(overlay, "licenceList") !== null);
+            const list = fixture.find(overlay, "licenceList");
+            const text = fixture.find(overlay, "licenceText");
+            verify(list.count >= 10);
+            verify(text.text.includes("Apache License"));
+            list.forceActiveFocus(Qt.TabFocusReason);
+            for (let i = 1; i < list.count; ++i) {
+                keyClick(Qt.Key_Down);
+                compare(list.currentIndex, i);
+                verify(text.text.length > 200, "no licence text for row " + i);
+            }
+            compare(fixture.unnamed(overlay), []);
+            keyClick(Qt.Key_Escape);
+            tryVerify(() => !list.visible);
+        }
         function test_tabReachesEveryControl() {
             ask("q");
             fixture.write("answer");

@@ -7,6 +7,7 @@
 
 #include "tests/ui/fixture.h"
 
+Q_IMPORT_QML_PLUGIN(Step3_AboutPlugin)
 Q_IMPORT_QML_PLUGIN(Step3_ChatPlugin)
 Q_IMPORT_QML_PLUGIN(Step3_UiPlugin)
 

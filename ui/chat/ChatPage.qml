@@ -23,6 +23,11 @@ FocusScope {
         if (dialogsEnabled)
             openDialog(folderDialog, "ModelFolderDialog.qml");
     }
+    function showAbout(): void {
+        if (aboutDialog.status === Loader.Null)
+            aboutDialog.source = "AboutDialog.qml";
+        aboutDialog.item?.open();
+    }
     function openDialog(loader: Loader, file: string): void {
         if (loader.status === Loader.Null)
             loader.setSource(file, {
@@ -53,6 +58,14 @@ FocusScope {
         sequence: "Esc"
         enabled: page.chat.answering || page.chat.state === ChatController.Opening
         onActivated: page.chat.answering ? page.chat.stop() : page.chat.cancelOpening()
+    }
+    Loader {
+        id: aboutDialog
+    }
+
+    Shortcut {
+        sequence: "F1"
+        onActivated: page.showAbout()
     }
     Shortcut {
         sequence: "Ctrl+Shift+C"
@@ -100,6 +113,7 @@ FocusScope {
             Layout.fillWidth: true
             chat: page.chat
             onOpenRequested: page.chooseModel()
+            onAboutRequested: page.showAbout()
         }
         Item {
             Layout.fillWidth: true

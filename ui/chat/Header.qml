@@ -11,6 +11,7 @@ Rectangle {
     required property ChatController chat
 
     signal openRequested
+    signal aboutRequested
 
     implicitHeight: 48
     color: Theme.window
@@ -75,16 +76,27 @@ Rectangle {
                         font.pixelSize: Theme.smallSize - 1
                         color: Theme.muted
                     }
-                    TextButton {
-                        Layout.alignment: Qt.AlignLeft
-                        focus: true
-                        primary: true
-                        symbol: "folder"
-                        text: qsTr("Open model folder…")
-                        shortcut: "Ctrl+O"
-                        onClicked: {
-                            panel.close();
-                            header.openRequested();
+                    RowLayout {
+                        spacing: 8
+
+                        TextButton {
+                            focus: true
+                            primary: true
+                            symbol: "folder"
+                            text: qsTr("Open model folder…")
+                            shortcut: "Ctrl+O"
+                            onClicked: {
+                                panel.close();
+                                header.openRequested();
+                            }
+                        }
+                        TextButton {
+                            text: qsTr("Keys and licences")
+                            shortcut: "F1"
+                            onClicked: {
+                                panel.close();
+                                header.aboutRequested();
+                            }
                         }
                     }
                 }
