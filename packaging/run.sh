@@ -9,7 +9,7 @@ usage() {
     cat <<'TEXT'
 Usage: packaging/run.sh [--build-only] [--help] [-- ARGUMENT...]
 
-Sets up and starts Step3 Desktop on Debian 12 or a newer Debian or Ubuntu: installs the Debian packages that are missing
+Sets up and starts Step3 Desktop on Debian 12, a newer Debian, or Ubuntu 24.04 or newer: installs the packages that are missing
 (root or sudo is needed only then), builds into .build/release and opens the window, ready to answer with the model that
 ships. Running it again builds only what changed.
 

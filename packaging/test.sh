@@ -9,7 +9,7 @@ usage() {
     cat <<'TEXT'
 Usage: packaging/test.sh [--quick] [--help]
 
-Sets up and runs all tests on Debian 12 or a newer Debian or Ubuntu: installs the Debian packages that are missing (root or
+Sets up and runs all tests on Debian 12: installs the Debian packages that are missing (root or
 sudo is needed only then), then runs
   1. the format check (clang-format),
   2. all tests of an optimised build with warnings as errors,
