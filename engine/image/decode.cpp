@@ -122,14 +122,14 @@ Image decodeImage(std::span<const std::byte> encoded, const std::string& name, c
              "four channels without Adobe's colour marker");
     }
 
-    const StbPixels pixels = decodeWithStb(encoded);
+    const StbPixels pixels = decodeWithStb(encoded, format == PictureFormat::kJpeg && header.channels == 3);
     if (pixels.cutOff) fail(ErrorCode::kInvalidData, name, complete, ends);
     if (!pixels.data && pixels.failure == "outofmem") {
         fail(ErrorCode::kResourceExhausted, name, "memory for " + sizeText(header.width, header.height), "too little");
     }
     if (!pixels.data) fail(ErrorCode::kInvalidData, name, complete, "corrupt data (" + pixels.failure + ")");
     try {
-        return uprightRgb(pixels.data.get(), pixels.width, pixels.height, pixels.channels,
+        return uprightRgb(pixels.data.get(), pixels.width, pixels.height, pixels.channels, pixels.bytesPerPixel,
                           exifOrientation(encoded, format));
     } catch (const std::bad_alloc&) {
         fail(ErrorCode::kResourceExhausted, name, "memory for " + sizeText(header.width, header.height), "too little");

@@ -17,26 +17,30 @@ kernels::Taps<std::int32_t> axisTaps(std::int64_t canvas, std::int64_t out, std:
 
 Image resizeOnCanvas(const Image& image, std::int64_t canvasWidth, std::int64_t canvasHeight, std::int64_t width,
                      std::int64_t height) {
-    // Horizontal pass, or a copy that pads on the right; rows below the picture come with the vertical pass.
-    Image across{width, image.height, {}};
-    across.rgb.resize(static_cast<std::size_t>(across.width * across.height * 3));
-    if (width != canvasWidth) {
-        kernels::resampleAcrossU8(image.rgb.data(), image.width * 3, image.width, image.height,
-                                  axisTaps(canvasWidth, width, image.width), across.rgb.data());
-    } else {
-        for (std::int64_t y = 0; y < image.height; ++y) {
-            std::copy_n(image.rgb.begin() + y * image.width * 3, image.width * 3, across.rgb.begin() + y * width * 3);
-        }
-    }
-    if (height == canvasHeight) {
-        across.rgb.resize(static_cast<std::size_t>(width * height * 3));
-        across.height = height;
-        return across;
-    }
     Image result{width, height, {}};
     result.rgb.resize(static_cast<std::size_t>(width * height * 3));
-    kernels::resampleDownU8(across.rgb.data(), width * 3, axisTaps(canvasHeight, height, image.height),
-                            result.rgb.data());
+    if (width != canvasWidth && height != canvasHeight) {
+        kernels::resampleU8(image.rgb.data(), image.width, image.height, axisTaps(canvasWidth, width, image.width),
+                            axisTaps(canvasHeight, height, image.height), result.rgb.data());
+        return result;
+    }
+    if (width != canvasWidth) {  // rows below the picture stay black
+        kernels::resampleAcrossU8(image.rgb.data(), image.width * 3, image.width, image.height,
+                                  axisTaps(canvasWidth, width, image.width), result.rgb.data());
+        return result;
+    }
+    // Rows padded on the right, into the result if the height stays too.
+    const bool down = height != canvasHeight;
+    std::vector<std::uint8_t> padded(down && image.width != width ? static_cast<std::size_t>(image.height * width * 3)
+                                                                  : 0);
+    const std::uint8_t* rows = image.rgb.data();
+    if (image.width != width || !down) {
+        std::uint8_t* target = down ? padded.data() : result.rgb.data();
+        for (std::int64_t y = 0; y < image.height; ++y)
+            std::copy_n(image.rgb.begin() + y * image.width * 3, image.width * 3, target + y * width * 3);
+        rows = target;
+    }
+    if (down) kernels::resampleDownU8(rows, width * 3, axisTaps(canvasHeight, height, image.height), result.rgb.data());
     return result;
 }
 

@@ -70,7 +70,7 @@ StbHeader readStbHeader(std::span<const std::byte> encoded, bool& cutOff, std::s
     int width = 0, height = 0, channels = 0;
     const bool ok = stbi_info_from_callbacks(&kCallbacks, &source, &width, &height, &channels) != 0;
     cutOff = source.cutOff;
-    if (ok) return {width, height};
+    if (ok) return {width, height, channels};
     // On failure stb_image has gone on to try every other format, so its reason is that of the last one. The decoder
     // goes by the signature alone and stops at the same defect, before it allocates pixels.
     failure = decodeWithStb(encoded).failure;
@@ -78,11 +78,12 @@ StbHeader readStbHeader(std::span<const std::byte> encoded, bool& cutOff, std::s
     return {};
 }
 
-StbPixels decodeWithStb(std::span<const std::byte> encoded) {
+StbPixels decodeWithStb(std::span<const std::byte> encoded, bool fourBytes) {
     Source source{encoded};
     int width = 0, height = 0, channels = 0;
     StbPixels pixels;
-    pixels.data.reset(stbi_load_from_callbacks(&kCallbacks, &source, &width, &height, &channels, 0));
+    pixels.data.reset(stbi_load_from_callbacks(&kCallbacks, &source, &width, &height, &channels,
+                                               fourBytes ? STBI_rgb_alpha : STBI_default));
     pixels.cutOff = source.cutOff;
     if (!pixels.data) {
         pixels.failure = failureReason();
@@ -91,6 +92,7 @@ StbPixels decodeWithStb(std::span<const std::byte> encoded) {
     pixels.width = width;
     pixels.height = height;
     pixels.channels = channels;
+    pixels.bytesPerPixel = fourBytes ? 4 : channels;
     return pixels;
 }
 

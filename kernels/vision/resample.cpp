@@ -1,6 +1,7 @@
 #include "kernels/vision/resample.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace step3::kernels {
@@ -28,17 +29,13 @@ Taps<To> convertTaps(const Taps<double>& taps, Convert convert) {
     return result;
 }
 
-// rows x columns -> columns x kResampleTileRows; missing rows repeat the last one, their results are not read.
-template <typename To, typename Convert>
-void transposeIn(const std::uint8_t* in, std::int64_t inStride, std::int64_t columns, std::int64_t rows, To* tile,
-                 Convert convert) {
-    const std::uint8_t* row[kResampleTileRows];
-    for (std::int64_t r = 0; r < kResampleTileRows; ++r) row[r] = in + std::min(r, rows - 1) * inStride;
-    for (std::int64_t x = 0; x < columns; x += 3) {
-        for (std::int64_t c = 0; c < 3; ++c) {
-            for (const std::uint8_t* source : row) *tile++ = convert(c, source[x + c]);
-        }
-    }
+// Pointers to the rows of a tile; missing rows repeat the last one.
+template <typename Byte>
+std::array<Byte*, kResampleTileRows> tileRows(Byte* first, std::int64_t stride, std::int64_t rows) {
+    std::array<Byte*, kResampleTileRows> row{};
+    for (std::int64_t r = 0; r < kResampleTileRows; ++r)
+        row[static_cast<std::size_t>(r)] = first + std::min(r, rows - 1) * stride;
+    return row;
 }
 
 /// Weights computed in the number type the reference computes them in: Pillow uses double, the float resize float.
@@ -99,14 +96,9 @@ void resampleAcrossU8(const std::uint8_t* in, std::int64_t inStride, std::int64_
     const std::int64_t outStride = taps.out * 3;
     for (std::int64_t y = 0; y < height; y += kResampleTileRows) {
         const std::int64_t rows = std::min(kResampleTileRows, height - y);
-        transposeIn(in + y * inStride, inStride, width * 3, rows, tileIn.data(),
-                    [](std::int64_t, std::uint8_t level) { return level; });
+        table.rowsToTile(tileRows(in + y * inStride, inStride, rows).data(), width * 3, tileIn.data());
         table.resampleTileU8(tileIn.data(), taps.view(), tileOut.data());
-        for (std::int64_t r = 0; r < rows; ++r) {
-            std::uint8_t* row = out + (y + r) * outStride;
-            for (std::int64_t x = 0; x < outStride; ++x)
-                row[x] = tileOut[static_cast<std::size_t>(x * kResampleTileRows + r)];
-        }
+        table.tileToRows(tileOut.data(), outStride, tileRows(out + y * outStride, outStride, rows).data());
     }
 }
 
@@ -119,14 +111,46 @@ void resampleDownU8(const std::uint8_t* in, std::int64_t rowBytes, const Taps<st
     }
 }
 
+void resampleU8(const std::uint8_t* in, std::int64_t width, std::int64_t height, const Taps<std::int32_t>& across,
+                const Taps<std::int32_t>& down, std::uint8_t* out, const VisionTable& table) {
+    const std::int64_t rowBytes = across.out * 3;
+    const std::int64_t capacity = *std::max_element(down.count.begin(), down.count.end()) + kResampleTileRows;
+    std::vector<std::uint8_t> window(static_cast<std::size_t>(capacity * rowBytes));
+    std::int64_t base = 0;  // input row that lies first in the window
+    std::int64_t next = 0;  // first input row that is not resized yet
+    for (std::int64_t y = 0; y < down.out; ++y) {
+        const auto i = static_cast<std::size_t>(y);
+        const std::int64_t first = down.count[i] > 0 ? down.first[i] : base;
+        while (next < first + down.count[i]) {
+            if (next + kResampleTileRows > base + capacity) {
+                std::copy(window.begin() + (first - base) * rowBytes, window.begin() + (next - base) * rowBytes,
+                          window.begin());
+                base = first;
+            }
+            const std::int64_t rows = std::min(kResampleTileRows, height - next);
+            resampleAcrossU8(in + next * width * 3, width * 3, width, rows, across,
+                             window.data() + (next - base) * rowBytes, table);
+            next += rows;
+        }
+        table.resampleRowU8(window.data() + (first - base) * rowBytes, rowBytes, down.weight.data() + y * down.stride,
+                            down.count[i], rowBytes, out + y * rowBytes);
+    }
+}
+
 void resampleAcrossF32(const std::uint8_t* in, std::int64_t inStride, std::int64_t width, std::int64_t height,
                        const LevelTable& levels, const Taps<float>& taps, float* out, const VisionTable& table) {
-    std::vector<float> tileIn(static_cast<std::size_t>(width * 3 * kResampleTileRows));
+    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(width * 3 * kResampleTileRows));
+    std::vector<float> tileIn(bytes.size());
     std::vector<float> tileOut(static_cast<std::size_t>(taps.out * 3 * kResampleTileRows));
     for (std::int64_t y = 0; y < height; y += kResampleTileRows) {
         const std::int64_t rows = std::min(kResampleTileRows, height - y);
-        transposeIn(in + y * inStride, inStride, width * 3, rows, tileIn.data(),
-                    [&levels](std::int64_t c, std::uint8_t level) { return levels.value[c][level]; });
+        table.rowsToTile(tileRows(in + y * inStride, inStride, rows).data(), width * 3, bytes.data());
+        for (std::size_t x = 0; x < bytes.size(); x += 3 * kResampleTileRows) {
+            for (std::size_t c = 0; c < 3; ++c) {
+                for (std::size_t r = x + c * kResampleTileRows; r < x + (c + 1) * kResampleTileRows; ++r)
+                    tileIn[r] = levels.value[c][bytes[r]];
+            }
+        }
         table.resampleTileF32(tileIn.data(), taps.view(), tileOut.data());
         for (std::int64_t c = 0; c < 3; ++c) {
             for (std::int64_t r = 0; r < rows; ++r) {

@@ -48,6 +48,11 @@ void resampleAcrossU8(const std::uint8_t* in, std::int64_t inStride, std::int64_
 void resampleDownU8(const std::uint8_t* in, std::int64_t rowBytes, const Taps<std::int32_t>& taps, std::uint8_t* out,
                     const VisionTable& table = visionTable());
 
+/// Both passes, horizontal first, in bands that stay in the cache: in [height, width, 3] dense -> out [down.out,
+/// across.out, 3]. `down` asks for no row from `height` on (clipTaps).
+void resampleU8(const std::uint8_t* in, std::int64_t width, std::int64_t height, const Taps<std::int32_t>& across,
+                const Taps<std::int32_t>& down, std::uint8_t* out, const VisionTable& table = visionTable());
+
 /// Values of the 256 levels of each channel: the picture is converted to float while it is read.
 struct LevelTable {
     float value[3][256];

@@ -44,6 +44,10 @@ struct VisionTable {
     /// softmax(Q K^T / sqrt(dim)) V for a block of queries; scratch holds visionAttentionScratch(dim) floats.
     void (*attend)(const VisionAttentionTask& task, float* scratch);
 
+    /// kResampleTileRows rows of `bytes` bytes -> tile [bytes, kResampleTileRows], and back. Rows may be the same
+    /// memory.
+    void (*rowsToTile)(const std::uint8_t* const* rows, std::int64_t bytes, std::uint8_t* tile);
+    void (*tileToRows)(const std::uint8_t* tile, std::int64_t bytes, std::uint8_t* const* rows);
     /// Horizontal resize of a tile: in [width * 3, kResampleTileRows] -> out [taps.out * 3, kResampleTileRows].
     void (*resampleTileU8)(const std::uint8_t* in, const TapsView<std::int32_t>& taps, std::uint8_t* out);
     void (*resampleTileF32)(const float* in, const TapsView<float>& taps, float* out);

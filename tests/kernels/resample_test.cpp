@@ -94,6 +94,32 @@ TEST_CASE("the 8-bit resize is exact integer arithmetic on every instruction set
     });
 }
 
+TEST_CASE("both passes of the 8-bit resize in bands are the two passes one after the other") {
+    onEveryIsa([&](Isa isa) {
+        Rng rng(2);
+        for (const Size& across : kSizes) {
+            for (const Size& down : kSizes) {
+                for (const std::int64_t missing : {0, 1, 30}) {  // rows of the canvas that lie below the picture
+                    const std::int64_t height = std::max<std::int64_t>(1, down.in - missing);
+                    CAPTURE(across.in, across.out, down.in, down.out, height);
+                    const auto taps = fixedPointTaps(makeTaps(across.in, across.out, ResampleFilter::kTriangle));
+                    auto downTaps = fixedPointTaps(makeTaps(down.in, down.out, ResampleFilter::kTriangle));
+                    clipTaps(downTaps, height);
+                    const std::vector<std::uint8_t> in = randomLevels(rng, across.in * 3 * height);
+                    std::vector<std::uint8_t> between(static_cast<std::size_t>(across.out * 3 * height));
+                    std::vector<std::uint8_t> expected(static_cast<std::size_t>(across.out * 3 * down.out)),
+                        found(expected.size());
+                    resampleAcrossU8(in.data(), across.in * 3, across.in, height, taps, between.data(),
+                                     visionTable(isa));
+                    resampleDownU8(between.data(), across.out * 3, downTaps, expected.data(), visionTable(isa));
+                    resampleU8(in.data(), across.in, height, taps, downTaps, found.data(), visionTable(isa));
+                    CHECK(found == expected);
+                }
+            }
+        }
+    });
+}
+
 TEST_CASE("the float resize agrees with plain sums") {
     onEveryIsa([&](Isa isa) {
         Rng rng(2);
