@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/cli/chat_command.h"
 #include "app/cli/command.h"
 #include "app/cli/debug_command.h"
 #include "app/cli/serve_command.h"
@@ -52,6 +53,7 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", "step3 " STEP3_VERSION);
     app.require_subcommand(1);
     int exitCode = kSuccess;
+    addChatCommand(app, exitCode);
     addServeCommand(app, exitCode);
     addDebugCommand(app, exitCode);
     try {

@@ -1,9 +1,6 @@
 #include "app/cli/open_model.h"
 
-#include <iostream>
-
-#include <unistd.h>
-
+#include "app/cli/progress_line.h"
 #include "app/common/model_path.h"
 
 namespace step3::cli {
@@ -12,31 +9,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// "Opening step3-mini 42 %", overwritten in place.
-class ProgressLine {
-public:
-    explicit ProgressLine(const fs::path& folder) : shown_(::isatty(STDERR_FILENO) == 1) {
-        const fs::path path = fs::absolute(folder).lexically_normal();
-        name_ = (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
-    }
-    ~ProgressLine() {
-        if (percent_ >= 0) std::cerr << "\r\033[K" << std::flush;
-    }
-    ProgressLine(const ProgressLine&) = delete;
-    ProgressLine& operator=(const ProgressLine&) = delete;
-
-    void show(double fraction) {
-        const int percent = static_cast<int>(fraction * 100);
-        if (!shown_ || percent == percent_) return;
-        percent_ = percent;
-        std::cerr << "\rOpening " << name_ << " " << percent << " %" << std::flush;
-    }
-
-private:
-    bool shown_;
-    std::string name_;
-    int percent_ = -1;
-};
+std::string folderName(const fs::path& folder) {
+    const fs::path path = fs::absolute(folder).lexically_normal();
+    return (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
+}
 
 }  // namespace
 
@@ -58,7 +34,7 @@ fs::path modelFolder(const fs::path& asked) {
 }
 
 std::unique_ptr<Engine> openModel(const OpenOptions& options) {
-    ProgressLine line(options.model);
+    ProgressLine line("Opening " + folderName(options.model));
     return Engine::open(options, [&](double fraction) { line.show(fraction); });
 }
 
