@@ -6,7 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "tests/golden/debug_process.h"
+#include "tests/cli/program.h"
 #include "tests/image/safetensors_file.h"
 
 using namespace step3;
@@ -16,14 +16,19 @@ namespace {
 
 const std::vector<std::string> kModels{"tiny-bf16", "tiny-fp8"};
 
+/// Runs `step3 debug` with these arguments.
+ProgramResult runDebug(std::vector<std::string> arguments, const std::string& input) {
+    arguments.insert(arguments.begin(), "debug");
+    return runProgram(arguments, input);
+}
+
 std::string model(const std::string& name) {
     return (golden() / name).string();
 }
 
 /// Runs a stage from standard input to standard output.
 Json runJson(const std::string& stage, const std::string& modelFolder, const Json& input) {
-    const TemporaryFolder folder;
-    const auto result = runDebugCommand({stage, "--model", modelFolder}, input.dump(), folder.path());
+    const auto result = runDebug({stage, "--model", modelFolder}, input.dump());
     INFO(result.errors);
     REQUIRE(result.status == 0);
     CHECK(result.errors.empty());
@@ -39,7 +44,7 @@ std::map<std::string, GoldenTensor> runTensors(const std::string& stage, const s
     writeFile(in, input.dump());
     std::vector<std::string> arguments{stage, "--model", modelFolder, "--in", in.string(), "--out", out.string()};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const auto result = runDebugCommand(arguments, "", folder.path());
+    const auto result = runDebug(arguments, "");
     INFO(result.errors);
     REQUIRE(result.status == 0);
     CHECK(result.output.empty());
@@ -117,9 +122,8 @@ TEST_CASE("tokenize: ids and text of every golden case") {
 }
 
 TEST_CASE("tokenize takes a tokenizer file instead of a model") {
-    const TemporaryFolder folder;
-    const auto result = runDebugCommand({"tokenize", "--tokenizer", model("tiny-bf16") + "/tokenizer.json"},
-                                        R"({"texts":["<|EOT|>"]})", folder.path());
+    const auto result =
+        runDebug({"tokenize", "--tokenizer", model("tiny-bf16") + "/tokenizer.json"}, R"({"texts":["<|EOT|>"]})");
     REQUIRE(result.status == 0);
     CHECK(Json::parse(result.output)["cases"][0]["decoded_skip_special"] == "");
 }
@@ -351,7 +355,7 @@ TEST_CASE("errors: status 1, one line, nothing on standard output, no file") {
         std::filesystem::create_directory(out.parent_path());
         auto arguments = item.arguments;
         if (item.out) arguments.insert(arguments.end(), {"--out", out.string()});
-        const auto result = runDebugCommand(arguments, item.input, folder.path());
+        const auto result = runDebug(arguments, item.input);
         INFO(item.name << ": " << result.errors);
         CHECK(result.status == 1);
         CHECK(result.output.empty());
@@ -368,9 +372,8 @@ TEST_CASE("pictures are found relative to the input file") {
     std::filesystem::copy_file(golden() / "images" / "a_64x48.png", folder.path() / "sub" / "p.png");
     writeFile(folder.path() / "in.json", R"({"images":["sub/p.png"]})");
     const auto out = (folder.path() / "out").string();
-    const auto result = runDebugCommand(
-        {"pixels", "--model", model("tiny-fp8"), "--in", (folder.path() / "in.json").string(), "--out", out}, "",
-        folder.path());
+    const auto result = runDebug(
+        {"pixels", "--model", model("tiny-fp8"), "--in", (folder.path() / "in.json").string(), "--out", out}, "");
     INFO(result.errors);
     CHECK(result.status == 0);
     CHECK(readSafetensors(out).count("0.global") == 1);
