@@ -13,6 +13,7 @@
 #include "engine/error.h"
 #include "engine/image/image.h"
 #include "engine/sampling/sampler.h"
+#include "engine/sampling/structured/structured_output.h"
 #include "engine/text/tokenizer.h"
 
 /// The façade of the engine: open a model, submit requests, cancel, read metrics. Thread-safe, no Qt, no globals.
@@ -52,6 +53,8 @@ struct Request {
     bool tokenIds = false;          // report ids: the prompt's with the first PrefillProgress, the answer's in deltas
     bool skipSpecialTokens = true;  // hide special tokens in the text; with tools they are never hidden
     std::int32_t priority = 0;      // lower is admitted first and preempted last; equal: in order of arrival
+    sampling::structured::StructuredOutput structured;  // the form of the answer
+    sampling::structured::ToolChoice toolChoice;
 };
 
 enum class FinishReason { kStop, kLength, kToolCalls, kCancelled, kError };
@@ -178,8 +181,8 @@ public:
         static_cast<void>(request);
         throw Error(ErrorCode::kUnsupported, "this engine does not tell the tokens of a prompt");
     }
-    /// Queues a request. Throws Error for what can be told at once (bad parameters, an image without a vision model,
-    /// kBusy if the queue is full); what fails later is reported as Failed.
+    /// Queues a request. Throws Error for what can be told at once (bad parameters, an image without a vision model, a
+    /// form of the answer that is not supported, kBusy if the queue is full); what fails later is reported as Failed.
     virtual RequestId submit(Request request, EventSink sink) = 0;
     /// Queues one request a sink, n answers to the same prompt (the API's `n`), each with its own events and id. They
     /// share the prompt: it is read once. Answer i draws with seed + i if there is a seed. Either all are queued or

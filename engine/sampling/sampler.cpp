@@ -111,7 +111,7 @@ std::int32_t Sampler::draw(std::span<const float> logits) {
     return ids.back();
 }
 
-std::int32_t Sampler::sample(std::span<float> logits, std::span<const std::int32_t> banned) {
+std::int32_t Sampler::sample(std::span<float> logits, std::span<const std::int32_t> banned, const TokenMask* allowed) {
     if (logits.empty() || static_cast<std::int64_t>(logits.size()) != vocabSize_) {
         throw Error(ErrorCode::kInternal, "sampler: expected " + std::to_string(vocabSize_) + " logits, got " +
                                               std::to_string(logits.size()));
@@ -127,6 +127,7 @@ std::int32_t Sampler::sample(std::span<float> logits, std::span<const std::int32
     for (const std::int32_t id : banned) {
         if (id >= 0 && id < vocabSize_) logits[static_cast<std::size_t>(id)] = kNegativeInfinity;
     }
+    if (allowed != nullptr) allowed->apply(logits);
     const auto best = std::max_element(logits.begin(), logits.end());
     if (*best == kNegativeInfinity) throw Error(ErrorCode::kInternal, "sampler: every token is banned");
     const auto id =

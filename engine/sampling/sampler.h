@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/sampling/token_mask.h"
+
 namespace step3::sampling {
 
 /// How the next token is drawn. The order is vLLM's: penalties, bias, temperature, then top-k, top-p and min-p, each
@@ -40,9 +42,11 @@ void validate(const SamplingParams& params, std::int64_t vocabSize);
 class Sampler {
 public:
     Sampler(const SamplingParams& params, std::span<const std::int32_t> prompt, std::int64_t vocabSize);
-    /// `logits` [V] is modified. `banned` ids (e.g. EOS below minTokens) get -infinity. Of equal logits the lowest id
-    /// comes first. Throws Error if a logit is NaN or +infinity, or if all are banned.
-    std::int32_t sample(std::span<float> logits, std::span<const std::int32_t> banned = {});
+    /// `logits` [V] is modified. `banned` ids (e.g. EOS below minTokens) and ids that are not in `allowed`, if given,
+    /// get -infinity before temperature and all that follows. Of equal logits the lowest id comes first. Throws Error
+    /// if a logit is NaN or +infinity, or if all are banned.
+    std::int32_t sample(std::span<float> logits, std::span<const std::int32_t> banned = {},
+                        const TokenMask* allowed = nullptr);
 
 private:
     void applyPenalties(std::span<float> logits) const;

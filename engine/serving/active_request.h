@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/afd/pipeline.h"
@@ -32,7 +33,9 @@ struct ActiveRequest {
           tokens(prompt.tokens.ids),
           sampler(params, prompt.tokens.ids, vocabSize),
           stream(tokenizer, params, parseTools(request.toolsJson), prompt.startsInReasoning,
-                 {request.skipSpecialTokens, request.tokenIds}) {}
+                 {request.skipSpecialTokens, request.tokenIds}) {
+        if (prompt.form) constraint.emplace(prompt.form);
+    }
 
     RequestId id;
     std::atomic<bool> cancelled = false;
@@ -54,6 +57,7 @@ struct ActiveRequest {
     std::vector<ImageRows> pictures;  // encoded so far, in the order of prompt.images
     sampling::Sampler sampler;
     AnswerStream stream;
+    std::optional<sampling::structured::TokenConstraint> constraint;
 
     bool alone = false;    // repeat the failed step without the others
     bool retired = false;  // its last event has been sent

@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "engine/image/preprocess.h"
 #include "engine/model/checkpoint.h"
+#include "engine/sampling/structured/constraint_compiler.h"
 #include "engine/serving/memory.h"
 #include "engine/serving/prompt.h"
 #include "engine/serving/scheduler.h"
@@ -88,6 +89,8 @@ public:
         if (progress) progress((1 + kWeightsShare) / 2);
         throwIfStopped(stop);
         describe(*checkpoint);
+        forms_ = std::make_unique<sampling::structured::ConstraintCompiler>(tokenizer_, config.generation.eosTokenIds,
+                                                                            config.text.vocabSize);
 
         serving::SchedulerModel parts;
         parts.pipeline = afd::Pipeline::createCpu(checkpoint, pool_);
@@ -117,19 +120,24 @@ public:
     RequestId submit(Request request, EventSink sink) override {
         const auto submitted = serving::Clock::now();
         check(request);
-        return scheduler_->submit(prompts_->build(request, options_.maxImageTokens), request, std::move(sink),
-                                  submitted);
+        return scheduler_->submit(build(request), request, std::move(sink), submitted);
     }
     std::vector<RequestId> submitChoices(const Request& request, std::vector<EventSink> sinks) override {
         const auto submitted = serving::Clock::now();
         check(request);
-        return scheduler_->submit(prompts_->build(request, options_.maxImageTokens), request, std::move(sinks),
-                                  submitted);
+        return scheduler_->submit(build(request), request, std::move(sinks), submitted);
     }
     void cancel(RequestId id) override { scheduler_->cancel(id); }
     [[nodiscard]] Metrics metrics() const override { return scheduler_->metrics(); }
 
 private:
+    [[nodiscard]] serving::Prompt build(const Request& request) const {
+        serving::Prompt prompt = prompts_->build(request, options_.maxImageTokens);
+        prompt.form = forms_->compile(
+            {request.structured, serving::parseTools(request.toolsJson), request.toolChoice, prompt.startsInReasoning});
+        return prompt;
+    }
+
     void check(const Request& request) const {
         const auto reject = [](const std::string& message) { throw Error(ErrorCode::kInvalidArgument, message); };
         sampling::validate(request.sampling, info_.vocabSize);
@@ -200,6 +208,7 @@ private:
     sampling::SamplingParams defaults_;
     std::shared_ptr<const text::Tokenizer> tokenizer_;
     std::unique_ptr<serving::PromptBuilder> prompts_;
+    std::unique_ptr<sampling::structured::ConstraintCompiler> forms_;
     std::unique_ptr<serving::Scheduler> scheduler_;  // last: its thread uses all of the above
 };
 

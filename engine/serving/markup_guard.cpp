@@ -3,27 +3,11 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/text/markup_names.h"
+
 namespace step3::serving {
 
 namespace {
-
-constexpr std::string_view kNames[] = {
-    "<im_start>",
-    "<im_patch>",
-    "<im_end>",
-    "<patch_start>",
-    "<patch_end>",
-    "<patch_newline>",
-    "<think>",
-    "</think>",
-    "<|BOT|>",
-    "<|EOT|>",
-    "<｜tool_calls_begin｜>",
-    "<｜tool_calls_end｜>",
-    "<｜tool_call_begin｜>",
-    "<｜tool_call_end｜>",
-    "<｜tool_sep｜>",
-};
 
 /// Bytes of the UTF-8 character that starts with `lead`.
 std::size_t characterLength(char lead) {
@@ -48,7 +32,7 @@ MarkupGuard::MarkupGuard(const text::Tokenizer& tokenizer, const model::ModelCon
         if (tokenizer.isSpecial(id)) add(id, tokenizer.tokenBytes(id));
     }
     for (const text::TokenId id : config.generation.eosTokenIds) add(id, tokenizer.tokenBytes(id));
-    for (const std::string_view name : kNames) {
+    for (const std::string_view name : text::kMarkupNames) {
         if (const auto id = tokenizer.idOf(name)) add(*id, std::string(name));
     }
     markup_.assign(found.begin(), found.end());

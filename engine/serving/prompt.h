@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/image/preprocess.h"
 #include "engine/model/config.h"
+#include "engine/sampling/structured/token_constraint.h"
 #include "engine/serving/image_tokens.h"
 #include "engine/serving/markup_guard.h"
 #include "engine/text/chat_template.h"
@@ -18,8 +19,9 @@ namespace step3::serving {
 /// What a request becomes before it meets the model.
 struct Prompt {
     ExpandedPrompt tokens;
-    std::vector<std::shared_ptr<const image::Image>> images;  // in the order of their placeholders
-    bool startsInReasoning = false;                           // the prompt ends in an open <think>
+    std::vector<std::shared_ptr<const image::Image>> images;        // in the order of their placeholders
+    bool startsInReasoning = false;                                 // the prompt ends in an open <think>
+    std::shared_ptr<sampling::structured::ConstraintProgram> form;  // what the answer must look like; null: anything
 };
 
 /// Messages to token ids. Immutable after construction; safe to use from several threads.

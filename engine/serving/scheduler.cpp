@@ -401,8 +401,14 @@ void Scheduler::takeToken(ActiveRequest& request, std::span<float> logits) {
         logits[static_cast<std::size_t>(*model_.tokenizer->idOf(kCloseThink))] = 0.0F;
     }
     const bool tooEarly = request.completionTokens < request.params.minTokens;
-    const std::int32_t id = request.sampler.sample(
-        logits, tooEarly ? std::span<const std::int32_t>(stopIds) : std::span<const std::int32_t>());
+    const std::shared_ptr<const sampling::TokenMask> allowed =
+        request.constraint ? request.constraint->allowed() : nullptr;
+    std::span<const std::int32_t> banned;
+    if (tooEarly)
+        banned = stopIds;
+    else if (allowed && request.params.ignoreEos)
+        banned = model_.eosTokenIds;  // they have no place in the form
+    const std::int32_t id = request.sampler.sample(logits, banned, allowed.get());
     std::optional<TokenLogprob> logprob;
     if (request.topLogprobs >= 0) logprob = logprobOf(raw, id, request.topLogprobs);
     request.lastToken = Clock::now();
@@ -421,7 +427,10 @@ void Scheduler::takeToken(ActiveRequest& request, std::span<float> logits) {
     }
     request.tokens.push_back(id);
     for (const Event& event : request.stream.push(id, std::move(logprob))) emit(request, event);
-    if (request.stream.stopString()) {
+    if (request.constraint && !request.constraint->accept(id)) {
+        throw Error(ErrorCode::kInternal, "token " + std::to_string(id) + " is not of the form the answer must have");
+    }
+    if (request.stream.stopString() || (request.constraint && request.constraint->isComplete())) {
         finish(request, FinishReason::kStop);
     } else if (request.completionTokens >= request.maxTokens) {
         finish(request, FinishReason::kLength);

@@ -10,11 +10,6 @@
 namespace step3::text {
 namespace {
 
-constexpr std::string_view kInvokeOpen = "<steptml:invoke name=\"";
-constexpr std::string_view kInvokeClose = "</steptml:invoke>";
-constexpr std::string_view kParameterOpen = "<steptml:parameter name=\"";
-constexpr std::string_view kParameterClose = "</steptml:parameter>";
-
 /// JSON schema type of a parameter, empty if the tools say nothing about it.
 std::string parameterType(const Json& tools, const std::string& tool, const std::string& parameter) {
     if (!tools.is_array()) return {};

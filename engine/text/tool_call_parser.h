@@ -14,6 +14,10 @@ inline constexpr std::string_view kCallsEnd = "<｜tool_calls_end｜>";
 inline constexpr std::string_view kCallBegin = "<｜tool_call_begin｜>";
 inline constexpr std::string_view kCallEnd = "<｜tool_call_end｜>";
 inline constexpr std::string_view kCallSeparator = "<｜tool_sep｜>";
+inline constexpr std::string_view kInvokeOpen = "<steptml:invoke name=\"";
+inline constexpr std::string_view kInvokeClose = "</steptml:invoke>";
+inline constexpr std::string_view kParameterOpen = "<steptml:parameter name=\"";
+inline constexpr std::string_view kParameterClose = "</steptml:parameter>";
 
 /// The text without white space at both ends (as Python's str.strip).
 std::string_view trimmed(std::string_view text);

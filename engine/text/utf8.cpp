@@ -53,6 +53,18 @@ std::string validUtf8(std::string_view bytes) {
     return out;
 }
 
+std::optional<char32_t> takeCodePoint(std::string_view& text) {
+    const int length = text.empty() ? 0 : utf8Length(text);
+    if (length <= 0) return std::nullopt;
+    const auto lead = static_cast<unsigned char>(text[0]);
+    char32_t code = length == 1 ? lead : lead & (0x7FU >> static_cast<unsigned>(length));
+    for (std::size_t i = 1; i < static_cast<std::size_t>(length); ++i) {
+        code = code << 6U | (static_cast<unsigned char>(text[i]) & 0x3FU);
+    }
+    text.remove_prefix(static_cast<std::size_t>(length));
+    return code;
+}
+
 void appendUtf8(std::string& out, char32_t c) {
     if (c < 0x80) {
         out += static_cast<char>(c);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,9 @@ inline CodePoint codePointAt(const char* text) {
 
 /// The text with every invalid part replaced by U+FFFD, as Python's errors="replace" does.
 std::string validUtf8(std::string_view bytes);
+
+/// Takes the character at the start of `text` off; nothing, and `text` as it was, if there is none or it is invalid.
+std::optional<char32_t> takeCodePoint(std::string_view& text);
 
 /// Appends one code point.
 void appendUtf8(std::string& out, char32_t codePoint);
