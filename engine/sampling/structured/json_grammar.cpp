@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::uint32_t kMaxIndent = 32;
 constexpr std::uint32_t kMaxWholeDigits = 18;     // below 2^63
-constexpr std::uint32_t kMaxFractionDigits = 17;  // what a double can tell apart
+constexpr std::uint32_t kMaxFractionDigits = 20;  // the shortest form of a double has no more, if it has no exponent
 constexpr std::uint32_t kMaxExponentDigits = 2;   // no overflow, whatever the digits before are
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace step3::sampling::structured {
 
 /// The parts of JSON as rules, made when they are first asked for. Narrower than JSON where a model could go on for
 /// ever or a reader would stumble: white space is nothing, one blank, or a line end and at most 32 blanks or tabs;
-/// numbers have at most 18 digits before and 17 after the point and two in the exponent; integers are never "-0";
+/// numbers have at most 18 digits before and 20 after the point and two in the exponent; integers are never "-0";
 /// surrogates are written in pairs.
 class JsonGrammar {
 public:

@@ -8,7 +8,7 @@ namespace step3::sampling::structured {
 namespace {
 
 constexpr std::size_t kMaxWhole = 18;
-constexpr std::size_t kMaxFraction = 17;
+constexpr std::size_t kMaxFraction = 20;
 
 /// What is left of a bound while digits are read: nothing once the digits differ from it.
 using Rest = std::optional<std::string>;

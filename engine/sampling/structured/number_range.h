@@ -23,7 +23,7 @@ struct Bound {
     bool open = false;  // the value itself is left out
 };
 
-/// Numbers between two bounds, as decimals without exponent (at most 18 digits before and 17 behind the point);
+/// Numbers between two bounds, as decimals without exponent (at most 18 digits before and 20 behind the point);
 /// `fractions` false: integers. An absent bound is no bound.
 Grammar::Expr numberBetween(Grammar& grammar, const std::optional<Bound>& low, const std::optional<Bound>& high,
                             bool fractions);

@@ -171,23 +171,24 @@ Json SchemaDocument::flatten(const Json& schema, const std::string& path, int de
     const bool twoChoices = schema.is_object() && schema.contains("anyOf") && schema.contains("oneOf");
     if (!schema.is_object() || (!schema.contains("$ref") && !schema.contains("allOf") && !twoChoices)) return schema;
     if (depth > kMaxReferences) rejectSchema(path, "\"$ref\" and \"allOf\" refer to each other in a circle");
-    Json result = schema;
-    result.erase("$ref");
-    result.erase("allOf");
+    Json own = schema;
+    own.erase("$ref");
+    own.erase("allOf");
     if (twoChoices) {
-        result.erase("oneOf");
-        result = combine(result, Json{{"anyOf", schema["oneOf"]}}, path);
+        own.erase("oneOf");
+        own = combine(own, Json{{"anyOf", schema["oneOf"]}}, path);
     }
+    Json result = true;  // what others bring comes first: properties are written in this order
     if (schema.contains("$ref")) {
         if (!schema["$ref"].is_string()) rejectSchema(path + "/$ref", "expected a string");
-        const Json target = flatten(resolve(schema["$ref"].get<std::string>(), path), path, depth + 1);
-        result = combine(target, result, path);
+        result = flatten(resolve(schema["$ref"].get<std::string>(), path), path, depth + 1);
     }
     if (schema.contains("allOf")) {
         const Json& parts = schema["allOf"];
         if (!parts.is_array() || parts.empty()) rejectSchema(path + "/allOf", "expected a list of schemas");
-        for (const Json& part : parts) result = combine(result, flatten(part, path + "/allOf", depth + 1), path);
+        for (const Json& part : parts) result = combine(result, flatten(part, path, depth + 1), path);
     }
+    result = combine(result, own, path);
     return result;
 }
 
