@@ -128,7 +128,8 @@ afd::FfnRequest CpuAttention::attend(std::int64_t layerIndex, afd::RowRange rows
     projectQueriesAndKeys(layer, rows);
     attendToCache(layerIndex, rows);
     float* projected = projected_.data() + rows.begin * hidden;
-    kernels::linear(kernels_, pool_, attended_.data() + rows.begin * width, rows.size(), layer.out, nullptr, projected);
+    kernels::linear(kernels_, pool_, linear_, attended_.data() + rows.begin * width, rows.size(), layer.out, nullptr,
+                    projected);
     addToResidual(rows, projected);
     float* normed = normed_.data() + rows.begin * hidden;
     kernels::rmsNorm(kernels_, pool_,
@@ -157,10 +158,10 @@ void CpuAttention::projectQueriesAndKeys(const Layer& layer, afd::RowRange rows)
     float* values = values_.data() + rows.begin * dim;
     const std::array<kernels::LinearTask, 3> tasks{
         {{layer.qDown, nullptr, qLow}, {layer.k, nullptr, keys}, {layer.v, nullptr, values}}};
-    kernels::linearMany(kernels_, pool_, normed, rows.size(), tasks);
+    kernels::linearMany(kernels_, pool_, linear_, normed, rows.size(), tasks);
     kernels::rmsNorm(kernels_, pool_, {qLow, layer.innerNorm.data(), qLow, rows.size(), low, config_.rmsNormEps});
     float* queries = queries_.data() + rows.begin * config_.numHeads * dim;
-    kernels::linear(kernels_, pool_, qLow, rows.size(), layer.qUp, nullptr, queries);
+    kernels::linear(kernels_, pool_, linear_, qLow, rows.size(), layer.qUp, nullptr, queries);
     kernels::rope(kernels_, pool_, {queries, rows.size(), config_.numHeads, &rope_, rows.begin});
     kernels::rope(kernels_, pool_, {keys, rows.size(), 1, &rope_, rows.begin});
 }
@@ -192,8 +193,8 @@ void CpuAttention::attendToCache(std::int64_t layerIndex, afd::RowRange rows) {
 
 void CpuAttention::route(const Layer& layer, afd::RowRange rows) {
     float* logits = routerLogits_.data() + rows.begin * config_.numExperts;
-    kernels::linear(kernels_, pool_, normed_.data() + rows.begin * config_.hiddenSize, rows.size(), layer.router,
-                    nullptr, logits);
+    kernels::linear(kernels_, pool_, linear_, normed_.data() + rows.begin * config_.hiddenSize, rows.size(),
+                    layer.router, nullptr, logits);
     kernels::routeTopK(pool_, {logits, expertIds_.data() + rows.begin * config_.topK,
                                expertWeights_.data() + rows.begin * config_.topK, rows.size(), config_.numExperts,
                                config_.topK, config_.normExpertWeight});
@@ -221,7 +222,7 @@ void CpuAttention::logits(std::span<const std::int64_t> rows, float* out) {
         kernels_.rmsNorm(residual_.data() + row * hidden, finalNorm_.data(), hidden, config_.rmsNormEps, next);
         next += hidden;
     }
-    kernels::linear(kernels_, pool_, headRows_.data(), logitRows_, head_, nullptr, out);
+    kernels::linear(kernels_, pool_, linear_, headRows_.data(), logitRows_, head_, nullptr, out);
 }
 
 void CpuAttention::endStep() {

@@ -9,6 +9,7 @@
 #include "kernels/attention/mfa.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/thread_pool.h"
+#include "kernels/gemm/linear.h"
 #include "kernels/rope/rope.h"
 
 namespace step3::attention {
@@ -86,6 +87,7 @@ private:
     std::vector<std::int32_t> expertIds_;  // [T, K]
     std::vector<float> expertWeights_;     // [T, K]
     std::vector<float> headRows_;          // [rows of logits, H]
+    kernels::LinearWorkspace linear_;
     kernels::MfaWorkspace mfa_;
     std::vector<kernels::MfaSequence> mfaSequences_;
 };

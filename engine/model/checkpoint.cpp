@@ -33,6 +33,8 @@ std::string dtypeName(DType dtype) {
         case DType::kI32: return "I32";
         case DType::kI64: return "I64";
         case DType::kU8: return "U8";
+        case DType::kInt8Group:
+        case DType::kInt4Group: break;  // exist only in memory
     }
     return "?";
 }

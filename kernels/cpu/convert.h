@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "kernels/cpu/dtype.h"
+#include "kernels/gemm/panels.h"
 
 namespace step3::kernels {
 
@@ -54,8 +55,9 @@ inline float toFloat(const void* data, DType dtype, std::int64_t index) {
     }
 }
 
-/// Row `row` of W[n, k] widened to out[k], block scales applied.
+/// Row `row` of W[n, k] in any layout, widened to out[k], scales applied.
 inline void widenRow(const WeightView& w, std::int64_t row, float* out) {
+    if (w.layout == Layout::kPanels) return unpackRow(w, row, out);
     for (std::int64_t i = 0; i < w.k; ++i) {
         out[i] = toFloat(w.data, w.dtype, row * w.k + i);
         if (w.scaleInv != nullptr) out[i] *= w.scaleInv[(row / w.blockN) * w.scaleStride + i / w.blockK];

@@ -5,8 +5,9 @@
 
 namespace step3::kernels {
 
-/// Number formats of stored tensors. E4M3 is float8_e4m3fn: bias 7, max 448, no infinity, NaN = 0x7F/0xFF.
-enum class DType : std::uint8_t { kF32, kF16, kBF16, kE4M3, kI32, kI64, kU8 };
+/// Number formats of stored tensors. E4M3 is float8_e4m3fn: bias 7, max 448, no infinity, NaN = 0x7F/0xFF. The last two
+/// exist only as panels of a matrix: codes in groups of 32 along k with a BF16 scale each (kernels/gemm/panels.h).
+enum class DType : std::uint8_t { kF32, kF16, kBF16, kE4M3, kI32, kI64, kU8, kInt8Group, kInt4Group };
 
 constexpr std::size_t bytesPerElement(DType dtype) {
     switch (dtype) {
@@ -17,11 +18,19 @@ constexpr std::size_t bytesPerElement(DType dtype) {
         case DType::kI32: return 4;
         case DType::kI64: return 8;
         case DType::kU8: return 1;
+        case DType::kInt8Group:
+        case DType::kInt4Group: return 0;  // no single element has an address
     }
     return 0;
 }
 
-/// One linear layer's weights as they lie in the checkpoint: row-major W[n, k], y = x * W^T. Borrowed, never owned.
+/// How a weight matrix lies in memory.
+enum class Layout : std::uint8_t {
+    kRows,    ///< row-major [n, k], as in a checkpoint: F32, F16, BF16, E4M3
+    kPanels,  ///< panels of 16 output features (kernels/gemm/panels.h): BF16, E4M3, Int8Group, Int4Group
+};
+
+/// One linear layer's weights W[n, k], y = x * W^T. Borrowed, never owned.
 /// Block-FP8 (spec step3-model section 4): W[o,i] = e4m3(data[o,i]) * scaleInv[(o / blockN) * scaleStride + i /
 /// blockK].
 struct WeightView {
@@ -33,6 +42,7 @@ struct WeightView {
     std::int64_t scaleStride = 0;     ///< scales per row of blocks, ceil(k / blockK)
     std::int64_t blockN = 128;
     std::int64_t blockK = 128;
+    Layout layout = Layout::kRows;
 };
 
 }  // namespace step3::kernels

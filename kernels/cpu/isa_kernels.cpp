@@ -5,6 +5,9 @@
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/gemm/dot_rows.inl.h"
+#include "kernels/gemm/panel_groups.inl.h"
+#include "kernels/gemm/panel_product.inl.h"
+#include "kernels/gemm/quantise.inl.h"
 #include "kernels/moe/elementwise.inl.h"
 #include "kernels/norm/rms_norm.inl.h"
 #include "kernels/rope/rope.inl.h"
@@ -12,7 +15,8 @@
 namespace step3::kernels::STEP3_ISA_NAMESPACE {
 
 extern const KernelTable kTable;
-const KernelTable kTable{Isa::STEP3_ISA_ENUM, dotRows,  widenRow,  rmsNorm, rope, siluMul,
+const KernelTable kTable{Isa::STEP3_ISA_ENUM, dotRows,  panelProduct, prepareRow, quantiseInt8,
+                         quantiseInt4,        widenRow, rmsNorm,      rope,       siluMul,
                          addScaled,           scaleAdd, attendPage};
 
 }  // namespace step3::kernels::STEP3_ISA_NAMESPACE

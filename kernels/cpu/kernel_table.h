@@ -30,15 +30,37 @@ struct AttendPageParams {
     float scale;               // 1 / sqrt(D)
 };
 
+/// Prepared activation rows times up to four weight panels (kernels/gemm/panels.h).
+struct PanelProductParams {
+    DType dtype;              // of the panels
+    const void* panel[4];     // panels of a matrix, any distance apart
+    const float* scale[4];    // block scales of each panel's rows, ceil(k / blockK); null unless E4M3
+    std::int64_t panels;      // 1 .. 4
+    const void* const* rows;  // [m] BF16: float32 [k]; other formats: written by prepareRow
+    std::int64_t m;
+    std::int64_t k;
+    std::int64_t blockK;
+    float* out;  // [m, 16 * panels]
+};
+
 /// The inner loops, one version per instruction set. Every element of a result is computed in an order that depends
 /// only on the reduction length, never on how many rows are computed together, so batching and chunking do not change
 /// results.
 struct KernelTable {
     Isa isa;
 
-    /// out[t * outStride + j] = dot(x + t * xStride, row j) for t < m, j < 4, in float32.
-    void (*dotRows)(DType dtype, const float* x, std::int64_t xStride, std::int64_t m, const RowGroup& rows,
-                    std::int64_t k, std::int64_t blockK, float* out, std::int64_t outStride);
+    /// out[t * outStride + j] = dot(x[t], row j) for t < m, j < 4, in float32.
+    void (*dotRows)(DType dtype, const float* const* x, std::int64_t m, const RowGroup& rows, std::int64_t k,
+                    std::int64_t blockK, float* out, std::int64_t outStride);
+    /// out = rows * panels^T.
+    void (*panelProduct)(const PanelProductParams& params);
+    /// x[k] in the form that panelProduct reads with panels of `dtype` (not BF16), preparedBytes(dtype, k) bytes
+    /// aligned to 16.
+    void (*prepareRow)(DType dtype, const float* x, std::int64_t k, void* out);
+    /// Codes of 32 weights x[32] with their scale (returned, BF16 bits) for Int8Group and Int4Group panels.
+    /// `importance` [32] weighs the squared errors; null: all alike.
+    std::uint16_t (*quantiseInt8)(const float* x, const float* importance, std::uint8_t* codes);
+    std::uint16_t (*quantiseInt4)(const float* x, const float* importance, std::uint8_t* codes);
     /// One stored row widened to float32, block scales applied.
     void (*widenRow)(DType dtype, const void* row, const float* scale, std::int64_t k, std::int64_t blockK, float* out);
     /// out_i = w_i * x_i / sqrt(mean(x^2) + eps); out may be x.

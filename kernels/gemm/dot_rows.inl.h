@@ -37,13 +37,13 @@ inline void dotSegment(const float* const* x, const char* const* w, const Vec* s
 }
 
 template <typename Format, int M>
-void dotTile(const float* x, Index xStride, const RowGroup& rows, Index k, Index blockK, float* out, Index outStride) {
+void dotTile(const float* const* x, const RowGroup& rows, Index k, Index blockK, float* out, Index outStride) {
     Vec sums[M][4];
     for (int t = 0; t < M; ++t) {
         for (int j = 0; j < 4; ++j) sums[t][j] = zero();
     }
     const float* xRows[M];
-    for (int t = 0; t < M; ++t) xRows[t] = x + t * xStride;
+    for (int t = 0; t < M; ++t) xRows[t] = x[t];
     const char* w[4];
     for (int j = 0; j < 4; ++j) w[j] = static_cast<const char*>(rows.row[j]);
     if constexpr (Format::kScaled) {
@@ -63,32 +63,34 @@ void dotTile(const float* x, Index xStride, const RowGroup& rows, Index k, Index
     for (int t = 0; t < M; ++t) reduceAdd4(sums[t][0], sums[t][1], sums[t][2], sums[t][3], out + t * outStride);
 }
 
-template <typename Format>
-void dotRowsOf(const float* x, Index xStride, Index m, const RowGroup& rows, Index k, Index blockK, float* out,
-               Index outStride) {
-    Index t = 0;
-    for (; t + kTileRows <= m; t += kTileRows) {
-        dotTile<Format, kTileRows>(x + t * xStride, xStride, rows, k, blockK, out + t * outStride, outStride);
-    }
-    const float* rest = x + t * xStride;
-    float* restOut = out + t * outStride;
-    switch (m - t) {
-        case 1: return dotTile<Format, 1>(rest, xStride, rows, k, blockK, restOut, outStride);
-        case 2: return dotTile<Format, 2>(rest, xStride, rows, k, blockK, restOut, outStride);
-        case 3: return dotTile<Format, 3>(rest, xStride, rows, k, blockK, restOut, outStride);
-        case 4: return dotTile<Format, 4>(rest, xStride, rows, k, blockK, restOut, outStride);
-        case 5: return dotTile<Format, 5>(rest, xStride, rows, k, blockK, restOut, outStride);
-        default: return;
+template <typename Format, int M>
+void dotTilesUpTo(const float* const* x, Index m, const RowGroup& rows, Index k, Index blockK, float* out,
+                  Index outStride) {
+    for (; m >= M; m -= M, x += M, out += M * outStride) dotTile<Format, M>(x, rows, k, blockK, out, outStride);
+    if constexpr (M > 1) {
+        if (m > 0) dotTilesUpTo<Format, M - 1>(x, m, rows, k, blockK, out, outStride);
     }
 }
 
-void dotRows(DType dtype, const float* x, Index xStride, Index m, const RowGroup& rows, Index k, Index blockK,
-             float* out, Index outStride) {
+/// out[t * outStride + j] = dot(x row t, weight row j); x rows lie xStride apart.
+template <typename Format>
+void dotRowsOf(const float* x, Index xStride, Index m, const RowGroup& rows, Index k, Index blockK, float* out,
+               Index outStride) {
+    const float* pointers[kTileRows];
+    for (Index t = 0; t < m; t += kTileRows) {
+        const Index count = m - t < kTileRows ? m - t : kTileRows;
+        for (Index i = 0; i < count; ++i) pointers[i] = x + (t + i) * xStride;
+        dotTilesUpTo<Format, kTileRows>(pointers, count, rows, k, blockK, out + t * outStride, outStride);
+    }
+}
+
+void dotRows(DType dtype, const float* const* x, Index m, const RowGroup& rows, Index k, Index blockK, float* out,
+             Index outStride) {
     switch (dtype) {
-        case DType::kF32: return dotRowsOf<F32Format>(x, xStride, m, rows, k, blockK, out, outStride);
-        case DType::kF16: return dotRowsOf<F16Format>(x, xStride, m, rows, k, blockK, out, outStride);
-        case DType::kBF16: return dotRowsOf<Bf16Format>(x, xStride, m, rows, k, blockK, out, outStride);
-        case DType::kE4M3: return dotRowsOf<E4m3Format>(x, xStride, m, rows, k, blockK, out, outStride);
+        case DType::kF32: return dotTilesUpTo<F32Format, kTileRows>(x, m, rows, k, blockK, out, outStride);
+        case DType::kF16: return dotTilesUpTo<F16Format, kTileRows>(x, m, rows, k, blockK, out, outStride);
+        case DType::kBF16: return dotTilesUpTo<Bf16Format, kTileRows>(x, m, rows, k, blockK, out, outStride);
+        case DType::kE4M3: return dotTilesUpTo<E4m3Format, kTileRows>(x, m, rows, k, blockK, out, outStride);
         default: return;
     }
 }

@@ -1,34 +1,32 @@
 #include "kernels/gemm/linear.h"
 
+#include <algorithm>
+
 #include "kernels/cpu/work_split.h"
-#include "kernels/gemm/row_group.h"
+#include "kernels/gemm/strip.h"
 
 namespace step3::kernels {
 namespace {
 
-/// Unit i of a task is the four rows i, i + q, i + 2q, i + 3q, q = ceil(n / 4): consecutive units then read four
-/// streams far apart, which memory serves faster than one (spec performance section 4.1).
-std::int64_t unitsOf(const WeightView& w) {
-    return (w.n + 3) / 4;
-}
-
-void runUnits(const KernelTable& kernels, const float* x, std::int64_t m, const LinearTask& task, std::int64_t begin,
-              std::int64_t end) {
-    const WeightView& w = task.w;
-    const std::int64_t quarter = unitsOf(w);
-    const std::int64_t block = rowBlock(w.k);
-    float sums[kMostRowBlock * 4];
-    for (std::int64_t t0 = 0; t0 < m; t0 += block) {
-        const std::int64_t rows = std::min(block, m - t0);
-        for (std::int64_t unit = begin; unit < end; ++unit) {
-            RowGroup group;
-            for (int j = 0; j < 4; ++j) setRow(group, j, w, unit + j * quarter);
-            kernels.dotRows(w.dtype, x + t0 * w.k, w.k, rows, group, w.k, w.blockK, sums, 4);
-            for (int j = 0; j < 4; ++j) {
-                const std::int64_t o = unit + j * quarter;
-                if (o >= w.n) break;
-                const float bias = task.bias == nullptr ? 0.0F : task.bias[o];
-                for (std::int64_t t = 0; t < rows; ++t) task.y[(t0 + t) * w.n + o] = sums[t * 4 + j] + bias;
+/// Strips [begin, end) of a task; `rows` [m] are prepared for its weights.
+void runStrips(const KernelTable& kernels, const void* const* rows, std::int64_t m, const LinearTask& task,
+               const Strips& strips, std::int64_t begin, std::int64_t end) {
+    alignas(64) float sums[kStripRows * kMostPanels * kPanelColumns];
+    for (std::int64_t t0 = 0; t0 < m; t0 += kStripRows) {
+        const std::int64_t count = std::min(kStripRows, m - t0);
+        for (std::int64_t strip = begin; strip < end; ++strip) {
+            const StripColumns at = stripProduct(kernels, task.w, strips, strip, rows + t0, count, sums);
+            for (std::size_t p = 0; p < static_cast<std::size_t>(at.panels); ++p) {
+                const float* from = sums + static_cast<std::int64_t>(p) * kPanelColumns;
+                float* to = task.y + t0 * task.w.n + at.column[p];
+                for (std::int64_t t = 0; t < count; ++t, from += at.panels * kPanelColumns, to += task.w.n) {
+                    if (task.bias == nullptr) {
+                        std::copy_n(from, at.columns[p], to);
+                        continue;
+                    }
+                    const float* bias = task.bias + at.column[p];
+                    for (std::int64_t c = 0; c < at.columns[p]; ++c) to[c] = from[c] + bias[c];
+                }
             }
         }
     }
@@ -36,28 +34,42 @@ void runUnits(const KernelTable& kernels, const float* x, std::int64_t m, const 
 
 }  // namespace
 
-void linearMany(const KernelTable& kernels, ThreadPool& pool, const float* x, std::int64_t m,
-                std::span<const LinearTask> tasks) {
-    std::int64_t units = 0;
-    for (const LinearTask& task : tasks) units += unitsOf(task.w);
-    if (units == 0 || m <= 0) return;
-    const std::int64_t grain = pieceUnits(units, 4 * m * tasks.front().w.k, pool.threads());
-    pool.parallelFor(units, grain, [&](std::int64_t begin, std::int64_t end) {
-        std::int64_t first = 0;  // number of the task's first unit
+void linearMany(const KernelTable& kernels, ThreadPool& pool, LinearWorkspace& workspace, const float* x,
+                std::int64_t m, std::span<const LinearTask> tasks) {
+    if (m <= 0) return;
+    workspace.rows.clear();
+    std::int64_t total = 0;
+    std::int64_t work = 0;
+    const std::int64_t parts = pool.threads() == 1 ? 1 : 4 * static_cast<std::int64_t>(pool.threads());
+    for (const LinearTask& task : tasks) {
+        workspace.rows.prepare(kernels, pool, task.w, x, m);
+        total += Strips(task.w, parts).count;
+        work += task.w.n * task.w.k * m;
+    }
+    if (total == 0) return;
+    const std::int64_t grain = pieceUnits(total, (work + total - 1) / total, pool.threads());
+    pool.parallelFor(total, grain, [&](std::int64_t begin, std::int64_t end) {
+        std::int64_t first = 0;  // number of the task's first strip
         for (const LinearTask& task : tasks) {
-            const std::int64_t last = first + unitsOf(task.w);
-            const std::int64_t from = std::max(begin, first);
-            const std::int64_t to = std::min(end, last);
-            if (from < to) runUnits(kernels, x, m, task, from - first, to - first);
-            first = last;
+            const Strips strips(task.w, parts);
+            const std::int64_t from = std::max(begin, first) - first;
+            const std::int64_t to = std::min(end - first, strips.count);
+            first += strips.count;
+            if (from < to) runStrips(kernels, workspace.rows.of(task.w), m, task, strips, from, to);
         }
     });
 }
 
+void linear(const KernelTable& kernels, ThreadPool& pool, LinearWorkspace& workspace, const float* x, std::int64_t m,
+            const WeightView& w, const float* bias, float* y) {
+    const LinearTask task{w, bias, y};
+    linearMany(kernels, pool, workspace, x, m, {&task, 1});
+}
+
 void linear(const KernelTable& kernels, ThreadPool& pool, const float* x, std::int64_t m, const WeightView& w,
             const float* bias, float* y) {
-    const LinearTask task{w, bias, y};
-    linearMany(kernels, pool, x, m, {&task, 1});
+    LinearWorkspace workspace;
+    linear(kernels, pool, workspace, x, m, w, bias, y);
 }
 
 void linear(ThreadPool& pool, const float* x, std::int64_t m, const WeightView& w, const float* bias, float* y) {

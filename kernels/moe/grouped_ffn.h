@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/thread_pool.h"
+#include "kernels/gemm/activations.h"
 
 namespace step3::kernels {
 
@@ -23,11 +24,18 @@ struct FfnGroup {
     std::span<const float> factors;        // router weight of each of `tokens`
 };
 
-/// Buffers of a grouped FFN, kept between calls.
+/// Buffers of a grouped FFN, kept between calls. Rows are (group, token) pairs, group after group.
 struct FfnWorkspace {
-    std::vector<float> gathered;  // x rows of the routed groups, [sum of rows, H]
-    std::vector<float> gate;      // [sum of rows, F], then silu(gate) * up
-    std::vector<float> up;        // [sum of rows, F]
+    struct Place {
+        std::int64_t rows;      // tokens of the group
+        std::int64_t firstRow;  // number of its first row
+        std::int64_t active;    // where its rows begin in `active`
+    };
+    std::vector<Place> places;  // [groups]
+    PreparedRowSets x;          // all tokens, as the gate and up matrices read them
+    std::vector<const void*> gateRows, upRows, downRows;
+    std::vector<float> active;  // silu(gate) * up, [rows, F of the row's group]
+    ActivationBuffer prepared;  // the same as the down matrices read it
 };
 
 /// out[t] = sum over groups of factor * MLP(x[t]) (spec step3-model section 2.3). Every token's sum runs over the

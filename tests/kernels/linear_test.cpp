@@ -137,7 +137,8 @@ TEST_CASE("linearMany gives what the products give one by one") {
         std::vector<float> ya(3 * 33), yb(3), yc(3 * 140);
         const LinearTask tasks[] = {
             {a.view, nullptr, ya.data()}, {b.view, nullptr, yb.data()}, {c.view, bias.data(), yc.data()}};
-        linearMany(kernelTable(isa), pool, x.data(), m, tasks);
+        LinearWorkspace workspace;
+        linearMany(kernelTable(isa), pool, workspace, x.data(), m, tasks);
         CHECK(ya == product(isa, pool, x, m, a.view));
         CHECK(yb == product(isa, pool, x, m, b.view));
         CHECK(yc == product(isa, pool, x, m, c.view, bias.data()));

@@ -1,0 +1,250 @@
+#pragma once
+
+// Vectors of stored weights for the panel kernels: BF16 pairs, E4M3 quads and small integer codes, one 32-bit lane for
+// each of kWidth columns. Same rules as simd.h, which it completes.
+
+#include "kernels/cpu/simd.h"
+
+namespace step3::kernels::STEP3_ISA_NAMESPACE {
+namespace {
+
+// Tile heights of the float kernels: up to kFewRows rows go with four panels at once (four streams from memory), up to
+// kSomeRows with two, more with kManyPanels in tiles of kManyRows; each fills the registers.
+#if defined(__AVX512F__)
+inline constexpr int kFewRows = 6;
+inline constexpr int kSomeRows = 12;
+inline constexpr int kManyRows = 12;
+inline constexpr int kManyPanels = 2;
+inline constexpr int kGroupRows = 12;
+#elif defined(__AVX2__)
+inline constexpr int kFewRows = 1;
+inline constexpr int kSomeRows = 3;
+inline constexpr int kManyRows = 6;
+inline constexpr int kManyPanels = 1;
+inline constexpr int kGroupRows = 6;
+#else
+inline constexpr int kFewRows = 1;
+inline constexpr int kSomeRows = 2;
+inline constexpr int kManyRows = 2;
+inline constexpr int kManyPanels = 1;
+inline constexpr int kGroupRows = 2;
+#endif
+
+#if defined(__AVX512F__)
+
+using Lanes = __m512i;
+
+inline Lanes loadLanes(const void* p) {
+    return _mm512_loadu_si512(p);
+}
+inline void storeLanes(void* p, Lanes a) {
+    _mm512_storeu_si512(p, a);
+}
+inline Lanes zeroLanes() {
+    return _mm512_setzero_si512();
+}
+inline Lanes broadcast32(const void* p) {
+    std::int32_t bits = 0;
+    __builtin_memcpy(&bits, p, sizeof bits);
+    return _mm512_set1_epi32(bits);
+}
+inline Vec lowOf(Lanes pairs) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
+}
+inline Vec highOf(Lanes pairs) {
+    return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xFFFF0000U))));
+}
+inline Lanes e4m3Pairs(Lanes highBytes) {
+    return _mm512_and_si512(_mm512_srai_epi16(highBytes, 4), _mm512_set1_epi16(static_cast<short>(0x87F0)));
+}
+inline Lanes evenPairs(Lanes quads) {
+    return e4m3Pairs(_mm512_slli_epi16(quads, 8));
+}
+inline Lanes oddPairs(Lanes quads) {
+    return e4m3Pairs(quads);
+}
+inline Lanes add32(Lanes a, Lanes b) {
+    return _mm512_add_epi32(a, b);
+}
+inline Lanes add16(Lanes a, Lanes b) {
+    return _mm512_add_epi16(a, b);
+}
+inline Vec toFloats(Lanes a) {
+    return _mm512_cvtepi32_ps(a);
+}
+inline Lanes lowNibbles(Lanes a) {
+    return _mm512_and_si512(a, _mm512_set1_epi8(15));
+}
+inline Lanes highNibbles(Lanes a) {
+    return lowNibbles(_mm512_srli_epi16(a, 4));
+}
+inline Lanes evenSigned(Lanes codes) {  // bytes 0 and 2 of each lane, offset 128, as two signed 16-bit numbers
+    return _mm512_srai_epi16(_mm512_slli_epi16(_mm512_xor_si512(codes, _mm512_set1_epi8(-128)), 8), 8);
+}
+inline Lanes oddSigned(Lanes codes) {
+    return _mm512_srai_epi16(_mm512_xor_si512(codes, _mm512_set1_epi8(-128)), 8);
+}
+inline Lanes multiplyAdd16(Lanes a, Lanes b) {
+    return _mm512_madd_epi16(a, b);
+}
+inline Lanes multiplyAdd8(Lanes unsignedBytes, Lanes signedBytes) {
+    return _mm512_maddubs_epi16(unsignedBytes, signedBytes);
+}
+inline Lanes ones16() {
+    return _mm512_set1_epi16(1);
+}
+#if defined(__AVX512VNNI__)
+inline Lanes dotBytes(Lanes sum, Lanes unsignedBytes, Lanes signedBytes) {
+    return _mm512_dpbusd_epi32(sum, unsignedBytes, signedBytes);
+}
+#endif
+
+#elif defined(__AVX2__)
+
+using Lanes = __m256i;
+
+inline Lanes loadLanes(const void* p) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+inline void storeLanes(void* p, Lanes a) {
+    _mm256_storeu_si256(static_cast<__m256i*>(p), a);
+}
+inline Lanes zeroLanes() {
+    return _mm256_setzero_si256();
+}
+inline Lanes broadcast32(const void* p) {
+    std::int32_t bits = 0;
+    __builtin_memcpy(&bits, p, sizeof bits);
+    return _mm256_set1_epi32(bits);
+}
+inline Vec lowOf(Lanes pairs) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+}
+inline Vec highOf(Lanes pairs) {
+    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xFFFF0000U))));
+}
+inline Lanes e4m3Pairs(Lanes highBytes) {
+    return _mm256_and_si256(_mm256_srai_epi16(highBytes, 4), _mm256_set1_epi16(static_cast<short>(0x87F0)));
+}
+inline Lanes evenPairs(Lanes quads) {
+    return e4m3Pairs(_mm256_slli_epi16(quads, 8));
+}
+inline Lanes oddPairs(Lanes quads) {
+    return e4m3Pairs(quads);
+}
+inline Lanes add32(Lanes a, Lanes b) {
+    return _mm256_add_epi32(a, b);
+}
+inline Lanes add16(Lanes a, Lanes b) {
+    return _mm256_add_epi16(a, b);
+}
+inline Vec toFloats(Lanes a) {
+    return _mm256_cvtepi32_ps(a);
+}
+inline Lanes lowNibbles(Lanes a) {
+    return _mm256_and_si256(a, _mm256_set1_epi8(15));
+}
+inline Lanes highNibbles(Lanes a) {
+    return lowNibbles(_mm256_srli_epi16(a, 4));
+}
+inline Lanes evenSigned(Lanes codes) {  // bytes 0 and 2 of each lane, offset 128, as two signed 16-bit numbers
+    return _mm256_srai_epi16(_mm256_slli_epi16(_mm256_xor_si256(codes, _mm256_set1_epi8(-128)), 8), 8);
+}
+inline Lanes oddSigned(Lanes codes) {
+    return _mm256_srai_epi16(_mm256_xor_si256(codes, _mm256_set1_epi8(-128)), 8);
+}
+inline Lanes multiplyAdd16(Lanes a, Lanes b) {
+    return _mm256_madd_epi16(a, b);
+}
+inline Lanes multiplyAdd8(Lanes unsignedBytes, Lanes signedBytes) {
+    return _mm256_maddubs_epi16(unsignedBytes, signedBytes);
+}
+inline Lanes ones16() {
+    return _mm256_set1_epi16(1);
+}
+
+#else
+
+typedef std::int32_t Lanes __attribute__((vector_size(16)));
+typedef std::int16_t Lanes16 __attribute__((vector_size(16)));
+typedef std::int8_t Lanes8 __attribute__((vector_size(16)));
+
+inline Lanes loadLanes(const void* p) {
+    Lanes a;
+    __builtin_memcpy(&a, p, sizeof a);
+    return a;
+}
+inline void storeLanes(void* p, Lanes a) {
+    __builtin_memcpy(p, &a, sizeof a);
+}
+inline Lanes zeroLanes() {
+    return Lanes{0, 0, 0, 0};
+}
+inline Lanes broadcast32(const void* p) {
+    std::int32_t bits = 0;
+    __builtin_memcpy(&bits, p, sizeof bits);
+    return Lanes{bits, bits, bits, bits};
+}
+inline Vec lowOf(Lanes pairs) {
+    return (Vec)(pairs << 16);
+}
+inline Vec highOf(Lanes pairs) {
+    return (Vec)(pairs & static_cast<std::int32_t>(0xFFFF0000U));
+}
+inline Lanes oddPairs(Lanes quads) {
+    return (Lanes)(((Lanes16)quads >> 4) & static_cast<std::int16_t>(0x87F0));
+}
+inline Lanes evenPairs(Lanes quads) {
+    return oddPairs((Lanes)((Lanes16)quads << 8));
+}
+inline Lanes add32(Lanes a, Lanes b) {
+    return a + b;
+}
+inline Lanes add16(Lanes a, Lanes b) {
+    return (Lanes)((Lanes16)a + (Lanes16)b);
+}
+inline Vec toFloats(Lanes a) {
+    return __builtin_convertvector(a, Vec);
+}
+inline Lanes lowNibbles(Lanes a) {
+    return a & 0x0F0F0F0F;
+}
+inline Lanes highNibbles(Lanes a) {
+    return lowNibbles(a >> 4);
+}
+inline Lanes oddSigned(Lanes codes) {
+    return (Lanes)((Lanes16)(codes ^ static_cast<std::int32_t>(0x80808080U)) >> 8);
+}
+inline Lanes evenSigned(Lanes codes) {
+    return (Lanes)((Lanes16)((Lanes)((Lanes16)(codes ^ static_cast<std::int32_t>(0x80808080U)) << 8)) >> 8);
+}
+inline Lanes multiplyAdd16(Lanes a, Lanes b) {
+    const Lanes low = ((a << 16) >> 16) * ((b << 16) >> 16);
+    return low + (a >> 16) * (b >> 16);
+}
+/// Sums of two products of unsigned and signed bytes; the caller keeps them within 16 bits.
+inline Lanes multiplyAdd8(Lanes unsignedBytes, Lanes signedBytes) {
+    const Lanes16 u = (Lanes16)unsignedBytes;
+    const Lanes16 s = (Lanes16)signedBytes;
+    return (Lanes)((u & 255) * ((s << 8) >> 8) + ((u >> 8) & 255) * (s >> 8));
+}
+inline Lanes ones16() {
+    return Lanes{0x10001, 0x10001, 0x10001, 0x10001};
+}
+
+#endif
+
+inline Vec pairLow(const void* p) {
+    return lowOf(loadLanes(p));
+}
+inline Vec pairHigh(const void* p) {
+    return highOf(loadLanes(p));
+}
+
+/// E4M3 codes become BF16 numbers of 2^-120 their value, subnormal for subnormal codes; activations are multiplied by
+/// 2^100 beforehand so that no sum comes near float32's subnormals, and sums by the rest.
+inline constexpr float kE4m3Prescale = 0x1p100F;
+inline constexpr float kE4m3Rescale = 0x1p20F;
+
+}  // namespace
+}  // namespace step3::kernels::STEP3_ISA_NAMESPACE

@@ -1,0 +1,170 @@
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include "kernels/cpu/convert.h"
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/gemm/panels.h"
+
+namespace step3::kernels {
+namespace {
+
+/// The rows of one panel; a missing row points at `zeros`.
+using PanelRows = std::array<const unsigned char*, kPanelColumns>;
+
+PanelRows rowsOfPanel(const WeightView& w, std::int64_t panel, const unsigned char* zeros) {
+    PanelRows rows{};
+    const std::int64_t rowBytes = w.k * static_cast<std::int64_t>(bytesPerElement(w.dtype));
+    for (std::int64_t c = 0; c < kPanelColumns; ++c) {
+        const std::int64_t row = panel * kPanelColumns + c;
+        rows[static_cast<std::size_t>(c)] =
+            row < w.n ? static_cast<const unsigned char*>(w.data) + row * rowBytes : zeros;
+    }
+    return rows;
+}
+
+std::uint32_t load32(const unsigned char* p) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, p, sizeof bits);
+    return bits;
+}
+
+/// The last, incomplete word of a row.
+std::uint32_t loadRest(const unsigned char* p, std::int64_t bytes) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, p, static_cast<std::size_t>(bytes));
+    return bits;
+}
+
+/// Words of four bytes of all 16 rows side by side, each changed by `order`.
+template <typename Order>
+void interleave(const PanelRows& rows, std::int64_t rowBytes, std::uint32_t* out, Order order) {
+    const std::int64_t words = rowBytes / 4;
+    for (std::int64_t i = 0; i < words; ++i, out += kPanelColumns) {
+        for (std::size_t c = 0; c < rows.size(); ++c) out[c] = order(load32(rows[c] + i * 4));
+    }
+    if (rowBytes % 4 == 0) return;
+    for (std::size_t c = 0; c < rows.size(); ++c) out[c] = order(loadRest(rows[c] + words * 4, rowBytes % 4));
+}
+
+/// Bytes 0, 1, 2, 3 -> 0, 2, 1, 3.
+std::uint32_t swapMiddle(std::uint32_t word) {
+    return (word & 0xFF0000FFU) | ((word & 0x0000FF00U) << 8U) | ((word & 0x00FF0000U) >> 8U);
+}
+
+/// Quantises the 64 values that follow `k0` of 16 rows `values` [16, stride] into one block.
+void packBlock(const KernelTable& kernels, DType dtype, const float* values, std::int64_t stride, std::uint8_t* block) {
+    auto* scales = reinterpret_cast<std::uint16_t*>(block);
+    std::uint8_t* codes = block + 64;
+    for (std::int64_t g = 0; g < 2; ++g) {
+        for (std::int64_t c = 0; c < kPanelColumns; ++c) {
+            std::uint8_t group[kGroupValues];
+            const float* from = values + c * stride + g * kGroupValues;
+            scales[g * kPanelColumns + c] = dtype == DType::kInt8Group ? kernels.quantiseInt8(from, nullptr, group)
+                                                                       : kernels.quantiseInt4(from, nullptr, group);
+            placeCodes(dtype, g, c, group, codes);
+        }
+    }
+}
+
+void quantisePanel(const KernelTable& kernels, const WeightView& w, std::int64_t panel, DType dtype,
+                   std::vector<float>& values, std::uint8_t* out) {
+    const std::int64_t blocks = blocksOf(w.k);
+    const std::int64_t stride = blocks * kBlockValues;
+    values.assign(static_cast<std::size_t>(stride * kPanelColumns), 0.0F);
+    for (std::int64_t c = 0; c < kPanelColumns; ++c) {
+        const std::int64_t row = panel * kPanelColumns + c;
+        if (row >= w.n) break;
+        const auto* data =
+            static_cast<const char*>(w.data) + row * w.k * static_cast<std::int64_t>(bytesPerElement(w.dtype));
+        const float* scale = w.scaleInv == nullptr ? nullptr : w.scaleInv + row / w.blockN * w.scaleStride;
+        kernels.widenRow(w.dtype, data, scale, w.k, w.blockK, values.data() + c * stride);
+    }
+    const std::int64_t blockBytes = panelBytes(dtype, kBlockValues);
+    for (std::int64_t b = 0; b < blocks; ++b) {
+        packBlock(kernels, dtype, values.data() + b * kBlockValues, stride, out + b * blockBytes);
+    }
+}
+
+float codeValue(const WeightView& w, const unsigned char* panel, std::int64_t column, std::int64_t i) {
+    const unsigned char* block = panel + i / kBlockValues * panelBytes(w.dtype, kBlockValues);
+    const std::int64_t inBlock = i % kBlockValues;
+    const std::int64_t group = inBlock / kGroupValues;
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, block + (group * kPanelColumns + column) * 2, sizeof bits);
+    return bf16ToFloat(bits) * static_cast<float>(codeAt(w.dtype, block + 64, inBlock, column));
+}
+
+}  // namespace
+
+void placeCodes(DType dtype, std::int64_t group, std::int64_t column, const std::uint8_t* codes, std::uint8_t* out) {
+    if (dtype == DType::kInt8Group) {
+        out += group * 512 + column * 4;
+        for (std::int64_t i = 0; i < kGroupValues; i += 4) std::memcpy(out + i / 4 * 64, codes + i, 4);
+        return;
+    }
+    out += group * 256 + column * 4;
+    for (std::int64_t i = 0; i < kGroupValues; i += 8) {
+        for (std::int64_t j = 0; j < 4; ++j) {
+            out[i / 8 * 64 + j] = static_cast<std::uint8_t>(codes[i + j] | (codes[i + j + 4] << 4));
+        }
+    }
+}
+
+int codeAt(DType dtype, const unsigned char* codes, std::int64_t i, std::int64_t column) {
+    if (dtype == DType::kInt8Group) return codes[i / 4 * 64 + column * 4 + i % 4] - 128;
+    const unsigned char byte = codes[i / 8 * 64 + column * 4 + i % 4];
+    return (i % 8 < 4 ? byte & 15 : byte >> 4) - 8;
+}
+
+bool canPack(const WeightView& rows) {
+    if (rows.layout != Layout::kRows) return false;
+    if (rows.dtype == DType::kBF16) return true;
+    // A panel must lie inside one row of blocks, and four neighbours in k inside one block.
+    return rows.dtype == DType::kE4M3 && rows.blockN % kPanelColumns == 0 && rows.blockK % 4 == 0 &&
+           rows.blockK <= kMostFp8Block;
+}
+
+void packPanels(const KernelTable& kernels, const WeightView& rows, DType dtype, std::int64_t begin, std::int64_t end,
+                void* out) {
+    const std::int64_t bytes = panelBytes(dtype, rows.k);
+    const std::int64_t rowBytes = rows.k * static_cast<std::int64_t>(bytesPerElement(rows.dtype));
+    const std::vector<unsigned char> zeros(static_cast<std::size_t>(rowBytes));
+    std::vector<float> values;
+    for (std::int64_t panel = begin; panel < end; ++panel) {
+        auto* to = static_cast<std::uint8_t*>(out) + panel * bytes;
+        if (dtype == DType::kBF16) {
+            interleave(rowsOfPanel(rows, panel, zeros.data()), rowBytes, reinterpret_cast<std::uint32_t*>(to),
+                       [](std::uint32_t word) { return word; });
+        } else if (dtype == DType::kE4M3) {
+            interleave(rowsOfPanel(rows, panel, zeros.data()), rowBytes, reinterpret_cast<std::uint32_t*>(to),
+                       swapMiddle);
+        } else {
+            quantisePanel(kernels, rows, panel, dtype, values, to);
+        }
+    }
+}
+
+void unpackRow(const WeightView& panels, std::int64_t row, float* out) {
+    const auto* panel =
+        static_cast<const unsigned char*>(panels.data) + row / kPanelColumns * panelBytes(panels.dtype, panels.k);
+    const std::int64_t column = row % kPanelColumns;
+    for (std::int64_t i = 0; i < panels.k; ++i) {
+        if (panels.dtype == DType::kBF16) {
+            std::uint16_t bits = 0;
+            std::memcpy(&bits, panel + (i / 2 * kPanelColumns + column) * 4 + i % 2 * 2, sizeof bits);
+            out[i] = bf16ToFloat(bits);
+        } else if (panels.dtype == DType::kE4M3) {
+            const std::int64_t slot = std::array<std::int64_t, 4>{0, 2, 1, 3}[static_cast<std::size_t>(i % 4)];
+            out[i] = e4m3ToFloat(panel[(i / 4 * kPanelColumns + column) * 4 + slot]);
+            if (panels.scaleInv != nullptr) {
+                out[i] *= panels.scaleInv[row / panels.blockN * panels.scaleStride + i / panels.blockK];
+            }
+        } else {
+            out[i] = codeValue(panels, panel, column, i);
+        }
+    }
+}
+
+}  // namespace step3::kernels

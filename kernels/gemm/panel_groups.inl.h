@@ -1,0 +1,194 @@
+#pragma once
+
+// Activation rows times weight panels in the group formats; included only by cpu/isa_kernels.cpp.
+//
+// Within a group of 32 values of k the products of codes are summed as integers, exactly; the group's sum is then
+// scaled and added in float32, group after group, so a result does not depend on the tile or the instruction set's way
+// of adding integers. Activations are quantised per row and group to signed bytes (GroupActivation).
+
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/simd_pairs.h"
+#include "kernels/gemm/panel_product.inl.h"
+#include "kernels/gemm/panels.h"
+
+namespace step3::kernels::STEP3_ISA_NAMESPACE {
+namespace {
+
+/// 64 values of k of one activation row: x = scale * code.
+struct alignas(16) GroupActivation {
+    std::int8_t codes[kBlockValues];  // for dot products of bytes
+    std::int16_t wide[kBlockValues];  // the same as 16-bit numbers in the order k, k+2, k+1, k+3
+    float scale[2];                   // one a group
+    std::int32_t sum[2];              // sum of the group's codes
+};
+static_assert(sizeof(GroupActivation) <= kGroupActivationBytes);
+
+/// Sums of products of one group: codes of kWidth columns at `codes` (lines 64 bytes apart) with M rows.
+template <int M>
+inline void int8Group(const char* codes, const GroupActivation* const* x, Index group, Lanes* sums) {
+    for (int t = 0; t < M; ++t) sums[t] = zeroLanes();
+    for (Index i = 0; i < kGroupValues; i += 4, codes += 64) {
+        const Lanes w = loadLanes(codes);
+#if defined(__AVX512VNNI__)
+        for (int t = 0; t < M; ++t) sums[t] = dotBytes(sums[t], w, broadcast32(x[t]->codes + group * kGroupValues + i));
+#else
+        const Lanes even = evenSigned(w);
+        const Lanes odd = oddSigned(w);
+        for (int t = 0; t < M; ++t) {
+            const std::int16_t* a = x[t]->wide + group * kGroupValues + i;
+            sums[t] = add32(sums[t], multiplyAdd16(even, broadcast32(a)));
+            sums[t] = add32(sums[t], multiplyAdd16(odd, broadcast32(a + 2)));
+        }
+#endif
+    }
+}
+
+template <int M>
+inline void int4Group(const char* codes, const GroupActivation* const* x, Index group, Lanes* sums) {
+    for (int t = 0; t < M; ++t) sums[t] = zeroLanes();
+    for (Index i = 0; i < kGroupValues; i += 8, codes += 64) {
+        const Lanes w = loadLanes(codes);
+        const Lanes low = lowNibbles(w);
+        const Lanes high = highNibbles(w);
+        for (int t = 0; t < M; ++t) {
+            const std::int8_t* a = x[t]->codes + group * kGroupValues + i;
+#if defined(__AVX512VNNI__)
+            sums[t] = dotBytes(sums[t], low, broadcast32(a));
+            sums[t] = dotBytes(sums[t], high, broadcast32(a + 4));
+#else
+            // At most 8 sums of two products of 15 * 127 each: 30480 fits 16 bits.
+            sums[t] = add16(sums[t], multiplyAdd8(low, broadcast32(a)));
+            sums[t] = add16(sums[t], multiplyAdd8(high, broadcast32(a + 4)));
+#endif
+        }
+    }
+#if !defined(__AVX512VNNI__)
+    for (int t = 0; t < M; ++t) sums[t] = multiplyAdd16(sums[t], ones16());
+#endif
+}
+
+/// What the codes' offset adds to a group's sum: subtracted as an integer.
+template <DType kType>
+inline Lanes withoutOffset(Lanes sum, const GroupActivation& x, Index group) {
+#if defined(__AVX512VNNI__)
+    constexpr std::int32_t kOffset = kType == DType::kInt8Group ? 128 : 8;
+#else
+    constexpr std::int32_t kOffset = kType == DType::kInt8Group ? 0 : 8;
+#endif
+    if constexpr (kOffset == 0) return sum;
+    const std::int32_t offset = -kOffset * x.sum[group];
+    return add32(sum, broadcast32(&offset));
+}
+
+template <DType kType, int M, int P>
+void groupTile(const char* const* panel, const void* const* rows, Index blocks, float* out, Index outStride) {
+    constexpr Index kBlockBytes = panelBytes(kType, kBlockValues);
+    constexpr Index kGroupBytes = (kBlockBytes - 64) / 2;
+    Vec totals[M][P * kVectors];
+    for (int t = 0; t < M; ++t) {
+        for (int c = 0; c < P * kVectors; ++c) totals[t][c] = zero();
+    }
+    const GroupActivation* x[M];
+    for (int t = 0; t < M; ++t) x[t] = static_cast<const GroupActivation*>(rows[t]);
+    const char* block[P];
+    for (int p = 0; p < P; ++p) block[p] = panel[p];
+    for (Index b = 0; b < blocks; ++b) {
+        for (Index g = 0; g < 2; ++g) {
+            for (int c = 0; c < P * kVectors; ++c) {
+                const char* at = block[c / kVectors];
+                const Index column = c % kVectors * kWidth;
+                Lanes sums[M];
+                const char* codes = at + 64 + g * kGroupBytes + column * 4;
+                if constexpr (kType == DType::kInt8Group) {
+                    int8Group<M>(codes, x, g, sums);
+                } else {
+                    int4Group<M>(codes, x, g, sums);
+                }
+                const Vec scale = widenBf16(at + (g * kPanelColumns + column) * 2);
+                for (int t = 0; t < M; ++t) {
+                    const Vec value = toFloats(withoutOffset<kType>(sums[t], *x[t], g));
+                    totals[t][c] = fma(mul(scale, set1(x[t]->scale[g])), value, totals[t][c]);
+                }
+            }
+        }
+        for (int p = 0; p < P; ++p) block[p] += kBlockBytes;
+        for (int t = 0; t < M; ++t) ++x[t];
+    }
+    for (int t = 0; t < M; ++t) {
+        for (int c = 0; c < P * kVectors; ++c) store(out + t * outStride + c * kWidth, totals[t][c]);
+    }
+}
+
+template <DType kType>
+void groupPanels(const PanelProductParams& a) {
+    const Index stride = a.panels * kPanelColumns;
+    const Index blocks = blocksOf(a.k);
+    const auto* panel = reinterpret_cast<const char* const*>(a.panel);
+    if (a.m == 1) {
+        forPanels<4>(
+            a.panels,
+            [&](Index p) { groupTile<kType, 1, 4>(panel + p, a.rows, blocks, a.out + p * kPanelColumns, stride); },
+            [&](Index p) { groupTile<kType, 1, 1>(panel + p, a.rows, blocks, a.out + p * kPanelColumns, stride); });
+        return;
+    }
+    for (Index p = 0; p < a.panels; ++p) {
+        forTiles<kGroupRows>(a.m, [&]<int M>(Index t) {
+            groupTile<kType, M, 1>(panel + p, a.rows + t, blocks, a.out + t * stride + p * kPanelColumns, stride);
+        });
+    }
+}
+
+/// One activation row -> what the panel product of `dtype` reads.
+void prepareRow(DType dtype, const float* x, Index k, void* out) {
+    if (dtype == DType::kE4M3) {
+        auto* to = static_cast<float*>(out);
+        const Vec factor = set1(kE4m3Prescale);
+        Index i = 0;
+        for (; i + kWidth <= k; i += kWidth) store(to + i, mul(load(x + i), factor));
+        for (; i < k; ++i) to[i] = x[i] * kE4m3Prescale;
+        for (; i % 4 != 0; ++i) to[i] = 0.0F;
+        return;
+    }
+    auto* block = static_cast<GroupActivation*>(out);
+    alignas(64) float values[kGroupValues];
+    for (Index from = 0; from < k; from += kBlockValues, ++block) {
+        for (Index g = 0; g < 2; ++g) {
+            const Index begin = from + g * kGroupValues;
+            for (Index i = 0; i < kGroupValues; i += kWidth) {
+                const Index left = k - begin - i;
+                store(values + i, left >= kWidth ? load(x + begin + i)
+                                  : left > 0     ? loadPart(x + begin + i, left)
+                                                 : zero());
+            }
+            Vec largest = zero();
+            for (Index i = 0; i < kGroupValues; i += kWidth) {
+                const Vec v = load(values + i);
+                largest = max(largest, max(v, sub(zero(), v)));
+            }
+            const float scale = reduceMax(largest) / 127.0F;
+            const Vec inverse = set1(scale > 0.0F ? 1.0F / scale : 0.0F);
+            block->scale[g] = scale;
+            for (Index i = 0; i < kGroupValues; i += kWidth) store(values + i, nearest(mul(load(values + i), inverse)));
+            std::int32_t sum = 0;
+            for (Index i = 0; i < kGroupValues; ++i) {
+                const auto code = static_cast<std::int32_t>(values[i]);
+                sum += code;
+                block->codes[g * kGroupValues + i] = static_cast<std::int8_t>(code);
+                const Index slot = (i & ~Index{3}) + ((i & 1) << 1) + ((i >> 1) & 1);
+                block->wide[g * kGroupValues + slot] = static_cast<std::int16_t>(code);
+            }
+            block->sum[g] = sum;
+        }
+    }
+}
+
+void panelProduct(const PanelProductParams& a) {
+    switch (a.dtype) {
+        case DType::kInt8Group: return groupPanels<DType::kInt8Group>(a);
+        case DType::kInt4Group: return groupPanels<DType::kInt4Group>(a);
+        default: return floatPanels(a);
+    }
+}
+
+}  // namespace
+}  // namespace step3::kernels::STEP3_ISA_NAMESPACE

@@ -1,0 +1,223 @@
+// Panel layouts and the products with them, for every instruction set this machine has, over odd sizes.
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "kernels/cpu/convert.h"
+#include "kernels/gemm/linear.h"
+#include "kernels/gemm/panels.h"
+
+using namespace step3::kernels;
+
+namespace {
+
+struct Rows {
+    std::vector<std::uint8_t> bytes;
+    std::vector<float> scales;
+    WeightView view;
+};
+
+Rows randomRows(DType dtype, std::int64_t n, std::int64_t k, std::mt19937& random, std::int64_t blockN = 128,
+                std::int64_t blockK = 128) {
+    Rows rows;
+    rows.view.dtype = dtype;
+    rows.view.n = n;
+    rows.view.k = k;
+    rows.view.blockN = blockN;
+    rows.view.blockK = blockK;
+    std::normal_distribution<float> normal(0.0F, 0.5F);
+    if (dtype == DType::kBF16) {
+        rows.bytes.resize(static_cast<std::size_t>(2 * n * k));
+        for (std::int64_t i = 0; i < n * k; ++i) {
+            const float value = normal(random);
+            std::uint32_t bits = 0;
+            std::memcpy(&bits, &value, 4);
+            const auto half = static_cast<std::uint16_t>(bits >> 16U);
+            std::memcpy(rows.bytes.data() + 2 * i, &half, 2);
+        }
+    } else {
+        rows.bytes.resize(static_cast<std::size_t>(n * k));
+        for (auto& code : rows.bytes) {
+            do code = static_cast<std::uint8_t>(random());
+            while ((code & 0x7FU) == 0x7FU);
+        }
+        rows.view.scaleStride = (k + blockK - 1) / blockK;
+        rows.scales.resize(static_cast<std::size_t>((n + blockN - 1) / blockN * rows.view.scaleStride));
+        for (float& scale : rows.scales) scale = 0.001F + 0.01F * std::abs(normal(random));
+        rows.view.scaleInv = rows.scales.data();
+    }
+    rows.view.data = rows.bytes.data();
+    return rows;
+}
+
+struct Panels {
+    std::vector<std::uint8_t> bytes;
+    WeightView view;
+};
+
+Panels pack(const KernelTable& kernels, const WeightView& rows, DType dtype) {
+    Panels panels;
+    const std::int64_t bytes = panelMatrixBytes(dtype, rows.n, rows.k);
+    panels.bytes.resize(static_cast<std::size_t>(bytes) + 64);
+    auto* data = panels.bytes.data();
+    data += (64 - reinterpret_cast<std::uintptr_t>(data) % 64) % 64;
+    const std::int64_t half = panelsOf(rows.n) / 2;
+    packPanels(kernels, rows, dtype, half, panelsOf(rows.n), data);
+    packPanels(kernels, rows, dtype, 0, half, data);
+    panels.view = rows;
+    panels.view.data = data;
+    panels.view.dtype = dtype;
+    panels.view.layout = Layout::kPanels;
+    if (dtype != DType::kE4M3) panels.view.scaleInv = nullptr;
+    return panels;
+}
+
+std::vector<float> randomFloats(std::int64_t count, std::mt19937& random) {
+    std::normal_distribution<float> normal;
+    std::vector<float> values(static_cast<std::size_t>(count));
+    for (float& value : values) value = normal(random);
+    return values;
+}
+
+std::vector<Isa> isas() {
+    std::vector<Isa> found;
+    for (const Isa isa : kAllIsas) {
+        if (isaAvailable(isa)) {
+            found.push_back(isa);
+        } else {
+            WARN("skipped: this machine has no " << isaName(isa));
+        }
+    }
+    return found;
+}
+
+const std::vector<std::pair<std::int64_t, std::int64_t>> kSizes{{1, 1},    {16, 64},   {17, 63},  {40, 130},
+                                                                {67, 257}, {130, 300}, {96, 1030}};
+
+}  // namespace
+
+TEST_CASE("panels keep every BF16 and E4M3 value") {
+    std::mt19937 random(1);
+    for (const DType dtype : {DType::kBF16, DType::kE4M3}) {
+        for (const auto& [n, k] : kSizes) {
+            const Rows rows = randomRows(dtype, n, k, random);
+            REQUIRE(canPack(rows.view));
+            const Panels panels = pack(kernelTable(Isa::kScalar), rows.view, dtype);
+            std::vector<float> expected(static_cast<std::size_t>(k));
+            std::vector<float> found(static_cast<std::size_t>(k));
+            for (std::int64_t row = 0; row < n; ++row) {
+                widenRow(rows.view, row, expected.data());
+                unpackRow(panels.view, row, found.data());
+                REQUIRE(found == expected);
+            }
+        }
+    }
+}
+
+TEST_CASE("block sizes that do not suit panels are refused") {
+    std::mt19937 random(2);
+    CHECK_FALSE(canPack(randomRows(DType::kE4M3, 40, 40, random, 10, 128).view));
+    CHECK_FALSE(canPack(randomRows(DType::kE4M3, 40, 40, random, 16, 10).view));
+    CHECK_FALSE(canPack(randomRows(DType::kE4M3, 40, 1024, random, 16, 1024).view));
+    CHECK(canPack(randomRows(DType::kE4M3, 40, 40, random, 16, 4).view));
+    WeightView f32;
+    CHECK_FALSE(canPack(f32));
+}
+
+TEST_CASE("group formats are within half a step of the weights") {
+    std::mt19937 random(3);
+    for (const Isa isa : isas()) {
+        for (const auto& [dtype, levels] : {std::pair{DType::kInt8Group, 127.0F}, {DType::kInt4Group, 8.0F}}) {
+            const Rows rows = randomRows(DType::kBF16, 33, 200, random);
+            const Panels panels = pack(kernelTable(isa), rows.view, dtype);
+            std::vector<float> expected(200);
+            std::vector<float> found(200);
+            double error = 0;
+            double size = 0;
+            for (std::int64_t row = 0; row < 33; ++row) {
+                widenRow(rows.view, row, expected.data());
+                unpackRow(panels.view, row, found.data());
+                for (std::size_t i = 0; i < 200; ++i) {
+                    float largest = 0;
+                    for (std::size_t j = i / 32 * 32; j < std::min<std::size_t>(200, i / 32 * 32 + 32); ++j) {
+                        largest = std::max(largest, std::abs(expected[j]));
+                    }
+                    // Int8: half a step, the scale rounded to BF16. Int4: the least-squares scale may cut the largest.
+                    const float step = largest / levels;
+                    CHECK(std::abs(found[i] - expected[i]) <= (dtype == DType::kInt8Group ? 0.76F : 1.6F) * step);
+                    error += std::pow(static_cast<double>(found[i] - expected[i]), 2);
+                    size += std::pow(static_cast<double>(expected[i]), 2);
+                }
+            }
+            CHECK(std::sqrt(error / size) < (dtype == DType::kInt8Group ? 0.007 : 0.09));
+        }
+    }
+}
+
+TEST_CASE("panel products agree with the plain loops for every instruction set") {
+    std::mt19937 random(4);
+    ThreadPool pool(2);
+    for (const Isa isa : isas()) {
+        const KernelTable& kernels = kernelTable(isa);
+        for (const auto& [n, k] : kSizes) {
+            for (const DType dtype : {DType::kBF16, DType::kE4M3, DType::kInt8Group, DType::kInt4Group}) {
+                const Rows rows = randomRows(dtype == DType::kE4M3 ? dtype : DType::kBF16, n, k, random);
+                const Panels panels = pack(kernels, rows.view, dtype);
+                const std::vector<float> bias = randomFloats(n, random);
+                for (const std::int64_t m : {1, 2, 3, 4, 5, 6, 7, 12, 13, 25, 100}) {
+                    const std::vector<float> x = randomFloats(m * k, random);
+                    std::vector<float> expected(static_cast<std::size_t>(m * n));
+                    std::vector<float> found(expected.size(), NAN);
+                    linearReference(x.data(), m, panels.view, bias.data(), expected.data());
+                    linear(kernels, pool, x.data(), m, panels.view, bias.data(), found.data());
+                    // Rounding of float sums; the group formats also round activations to 1/254 of their group's range.
+                    const bool groups = dtype == DType::kInt8Group || dtype == DType::kInt4Group;
+                    double weight = 0.5;
+                    if (dtype == DType::kE4M3) weight = 1.5;
+                    const double tolerance =
+                        (groups ? 0.03 : 2e-6) * weight * std::sqrt(static_cast<double>(k)) * 6 + 1e-6;
+                    double worst = 0;
+                    for (std::size_t i = 0; i < found.size(); ++i) {
+                        worst = std::max(worst, std::isnan(found[i])
+                                                    ? INFINITY
+                                                    : std::abs(static_cast<double>(found[i]) - expected[i]));
+                    }
+                    INFO(isaName(isa) << " format " << static_cast<int>(dtype) << " m " << m << " n " << n << " k "
+                                      << k);
+                    CHECK(worst <= tolerance);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("a row's result does not depend on the rows computed beside it") {
+    std::mt19937 random(5);
+    ThreadPool pool(1);
+    const std::int64_t n = 83;
+    const std::int64_t k = 1100;
+    for (const Isa isa : isas()) {
+        const KernelTable& kernels = kernelTable(isa);
+        for (const DType dtype : {DType::kBF16, DType::kE4M3, DType::kInt8Group, DType::kInt4Group}) {
+            const Rows rows = randomRows(dtype == DType::kE4M3 ? dtype : DType::kBF16, n, k, random);
+            const Panels panels = pack(kernels, rows.view, dtype);
+            const std::int64_t m = 31;
+            const std::vector<float> x = randomFloats(m * k, random);
+            std::vector<float> together(static_cast<std::size_t>(m * n));
+            linear(kernels, pool, x.data(), m, panels.view, nullptr, together.data());
+            for (const std::int64_t part : {1, 2, 3, 5, 8, 14}) {
+                std::vector<float> parts(together.size());
+                for (std::int64_t t = 0; t < m; t += part) {
+                    linear(kernels, pool, x.data() + t * k, std::min(part, m - t), panels.view, nullptr,
+                           parts.data() + t * n);
+                }
+                INFO(isaName(isa) << " format " << static_cast<int>(dtype) << " parts of " << part);
+                CHECK(parts == together);
+            }
+        }
+    }
+}
