@@ -12,6 +12,7 @@
 
 #include "engine/error.h"
 #include "engine/image/image.h"
+#include "engine/model/weight_options.h"
 #include "engine/sampling/sampler.h"
 #include "engine/sampling/structured/structured_output.h"
 #include "engine/text/tokenizer.h"
@@ -126,6 +127,7 @@ using RequestId = std::uint64_t;
 struct OpenOptions {
     std::filesystem::path model;                   // folder
     int threads = 0;                               // 0: all usable CPUs
+    model::WeightOptions weights;                  // where and in which formats the weights are kept
     std::uint64_t kvMemoryBytes = 0;               // 0: a quarter of the free memory
     std::int32_t maxImageTokens = 8192;            // per picture
     std::int32_t maxRunning = 32;                  // requests decoded together

@@ -8,8 +8,7 @@
 namespace step3::ffn {
 namespace {
 
-kernels::FfnWeights weightsOf(const model::Checkpoint& checkpoint, const std::string& prefix,
-                              std::int64_t expert = -1) {
+kernels::FfnWeights weightsOf(const model::Checkpoint& checkpoint, const std::string& prefix, std::int64_t expert = 0) {
     return {checkpoint.matrix(prefix + "gate_proj.weight", expert),
             checkpoint.matrix(prefix + "up_proj.weight", expert),
             checkpoint.matrix(prefix + "down_proj.weight", expert)};

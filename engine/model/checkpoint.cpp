@@ -81,6 +81,13 @@ public:
         const auto it = tensors_.find(std::string(name));
         return it == tensors_.end() ? nullptr : &it->second;
     }
+    void releasePages(const Tensor& tensor, bool fromCache) const override {
+        for (const MappedFile& shard : shards_) {
+            if (tensor.data >= shard.data() && tensor.data < shard.data() + shard.size()) {
+                shard.release(static_cast<std::uint64_t>(tensor.data - shard.data()), tensor.byteSize, fromCache);
+            }
+        }
+    }
 
 private:
     static void checkStop(const std::stop_token& stop) {
@@ -292,14 +299,17 @@ kernels::WeightView Checkpoint::matrix(std::string_view name, std::int64_t exper
     view.dtype = tensor.dtype;
     view.n = tensor.shape[rank - 2];
     view.k = tensor.shape[rank - 1];
+    if (rank == 4) {
+        view.n = tensor.shape[0];
+        view.k = tensor.shape[1] * tensor.shape[2] * tensor.shape[3];
+    }
     view.blockN = config().fp8BlockN;
     view.blockK = config().fp8BlockK;
-    const std::int64_t index = expert < 0 ? 0 : expert;
     view.data =
-        tensor.data + static_cast<std::uint64_t>(index * view.n * view.k) * kernels::bytesPerElement(tensor.dtype);
+        tensor.data + static_cast<std::uint64_t>(expert * view.n * view.k) * kernels::bytesPerElement(tensor.dtype);
     if (tensor.scaleInv != nullptr) {
         view.scaleStride = (view.k + view.blockK - 1) / view.blockK;
-        view.scaleInv = tensor.scaleInv + index * ((view.n + view.blockN - 1) / view.blockN) * view.scaleStride;
+        view.scaleInv = tensor.scaleInv + expert * ((view.n + view.blockN - 1) / view.blockN) * view.scaleStride;
     }
     return view;
 }

@@ -68,8 +68,13 @@ public:
     /// Like find, but throws Error kNotFound.
     [[nodiscard]] const Tensor& get(std::string_view name) const;
 
-    /// W[n, k] of a 2-D tensor, or of expert `expert` of a fused 3-D tensor [E, n, k].
-    [[nodiscard]] kernels::WeightView matrix(std::string_view name, std::int64_t expert = -1) const;
+    /// W[n, k] of a 2-D tensor, of expert `expert` of a fused 3-D tensor [E, n, k], or of a convolution [n, C, kh, kw]
+    /// with k = C * kh * kw.
+    [[nodiscard]] kernels::WeightView matrix(std::string_view name) const { return matrix(name, 0); }
+    [[nodiscard]] virtual kernels::WeightView matrix(std::string_view name, std::int64_t expert) const;
+    /// Gives the memory pages of a mapped tensor back; with `fromCache` also the system's cached copy of them. They are
+    /// read from the file again when needed.
+    virtual void releasePages(const Tensor& tensor, bool fromCache) const = 0;
     /// A tensor of any float format widened to float32: norms, biases, the router, vision tables.
     [[nodiscard]] std::vector<float> floats(std::string_view name) const;
 };

@@ -19,6 +19,8 @@ public:
 
     [[nodiscard]] const std::byte* data() const { return data_; }
     [[nodiscard]] std::uint64_t size() const { return size_; }
+    /// Gives back the whole pages inside [begin, begin + bytes); with `fromCache` also from the system's file cache.
+    void release(std::uint64_t begin, std::uint64_t bytes, bool fromCache) const;
     [[nodiscard]] std::string_view text() const {
         return {reinterpret_cast<const char*>(data_), static_cast<std::size_t>(size_)};
     }
@@ -26,6 +28,7 @@ public:
 private:
     const std::byte* data_ = nullptr;
     std::uint64_t size_ = 0;
+    std::filesystem::path path_;
 };
 
 }  // namespace step3::model

@@ -6,8 +6,9 @@
 #include "engine/engine.h"
 #include "engine/image/preprocess.h"
 #include "engine/model/checkpoint.h"
+#include "engine/model/memory.h"
+#include "engine/model/weights.h"
 #include "engine/sampling/structured/constraint_compiler.h"
-#include "engine/serving/memory.h"
 #include "engine/serving/prompt.h"
 #include "engine/serving/scheduler.h"
 #include "engine/vision/vision_encoder.h"
@@ -73,8 +74,8 @@ class LocalEngine final : public Engine {
 public:
     LocalEngine(const OpenOptions& options, const EngineProgress& progress, const std::stop_token& stop)
         : options_(options), pool_(options.threads) {
-        const auto checkpoint = model::Checkpoint::open(
-            options.model,
+        const auto checkpoint = model::openWeights(
+            options.model, options.weights, pool_,
             [&](const model::OpenProgress& done) {
                 if (progress && done.bytesTotal > 0) {
                     progress(kWeightsShare * static_cast<double>(done.bytesDone) /
@@ -177,8 +178,7 @@ private:
     }
 
     [[nodiscard]] serving::SchedulerLimits limits() const {
-        const std::uint64_t bytes =
-            options_.kvMemoryBytes > 0 ? options_.kvMemoryBytes : serving::availableMemory() / 4;
+        const std::uint64_t bytes = options_.kvMemoryBytes > 0 ? options_.kvMemoryBytes : model::availableMemory() / 4;
         serving::SchedulerLimits limits;
         limits.maxPositions = info_.maxContext;
         // What fits, in whole pages, but no more than maxRunning full contexts can use.

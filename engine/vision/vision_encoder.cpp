@@ -132,10 +132,7 @@ struct VisionEncoder::Impl {
         Convolution result;
         result.channels = tensor.shape[1];
         result.kernel = tensor.shape[2];
-        result.linear.weight.data = tensor.data;
-        result.linear.weight.dtype = tensor.dtype;
-        result.linear.weight.n = tensor.shape[0];
-        result.linear.weight.k = tensor.shape[1] * tensor.shape[2] * tensor.shape[3];
+        result.linear.weight = checkpoint->matrix(name + ".weight");
         if (checkpoint->find(name + ".bias") != nullptr) result.linear.bias = checkpoint->floats(name + ".bias");
         return result;
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -38,6 +39,19 @@ inline float e4m3ToFloat(std::uint8_t bits) {
     if (exponent == 15 && mantissa == 7.0F) return std::numeric_limits<float>::quiet_NaN();
     if (exponent == 0) return sign * std::ldexp(mantissa, -9);
     return sign * std::ldexp(8.0F + mantissa, exponent - 10);
+}
+
+/// Nearest e4m3 code, ties to even; magnitudes beyond 448 become 448.
+inline std::uint8_t floatToE4m3(float value) {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const auto sign = static_cast<std::uint8_t>((bits >> 24U) & 0x80U);
+    const float magnitude = std::min(std::abs(value), 448.0F);
+    if (magnitude < 0x1p-6F) {  // subnormal codes are multiples of 2^-9; rounding may reach the first normal one
+        return sign | static_cast<std::uint8_t>(std::nearbyint(magnitude * 512.0F));
+    }
+    auto code = std::bit_cast<std::uint32_t>(magnitude);
+    code += 0x7FFFFU + ((code >> 20U) & 1U);  // to three bits of mantissa
+    return sign | static_cast<std::uint8_t>((code >> 20U) - (120U << 3U));
 }
 
 /// Element `index` of an array in one of the float formats.

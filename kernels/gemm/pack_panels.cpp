@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -68,6 +69,13 @@ void packBlock(const KernelTable& kernels, DType dtype, const float* values, std
     }
 }
 
+void widenOne(const KernelTable& kernels, const WeightView& w, std::int64_t row, float* out) {
+    const auto* data =
+        static_cast<const char*>(w.data) + row * w.k * static_cast<std::int64_t>(bytesPerElement(w.dtype));
+    const float* scale = w.scaleInv == nullptr ? nullptr : w.scaleInv + row / w.blockN * w.scaleStride;
+    kernels.widenRow(w.dtype, data, scale, w.k, w.blockK, out);
+}
+
 void quantisePanel(const KernelTable& kernels, const WeightView& w, std::int64_t panel, DType dtype,
                    std::vector<float>& values, std::uint8_t* out) {
     const std::int64_t blocks = blocksOf(w.k);
@@ -75,16 +83,33 @@ void quantisePanel(const KernelTable& kernels, const WeightView& w, std::int64_t
     values.assign(static_cast<std::size_t>(stride * kPanelColumns), 0.0F);
     for (std::int64_t c = 0; c < kPanelColumns; ++c) {
         const std::int64_t row = panel * kPanelColumns + c;
-        if (row >= w.n) break;
-        const auto* data =
-            static_cast<const char*>(w.data) + row * w.k * static_cast<std::int64_t>(bytesPerElement(w.dtype));
-        const float* scale = w.scaleInv == nullptr ? nullptr : w.scaleInv + row / w.blockN * w.scaleStride;
-        kernels.widenRow(w.dtype, data, scale, w.k, w.blockK, values.data() + c * stride);
+        if (row < w.n) widenOne(kernels, w, row, values.data() + c * stride);
     }
     const std::int64_t blockBytes = panelBytes(dtype, kBlockValues);
     for (std::int64_t b = 0; b < blocks; ++b) {
         packBlock(kernels, dtype, values.data() + b * kBlockValues, stride, out + b * blockBytes);
     }
+}
+
+/// Rows of one panel as E4M3 codes with the block scales of `target`, then interleaved.
+void encodePanel(const KernelTable& kernels, const WeightView& w, const WeightView& target, std::int64_t panel,
+                 std::vector<float>& values, std::vector<unsigned char>& codes, std::uint32_t* out) {
+    values.resize(static_cast<std::size_t>(w.k));
+    codes.assign(static_cast<std::size_t>(w.k * kPanelColumns), 0);
+    PanelRows rows{};
+    for (std::int64_t c = 0; c < kPanelColumns; ++c) {
+        unsigned char* to = codes.data() + c * w.k;
+        rows[static_cast<std::size_t>(c)] = to;
+        const std::int64_t row = panel * kPanelColumns + c;
+        if (row >= w.n) continue;
+        widenOne(kernels, w, row, values.data());
+        const float* scales = target.scaleInv + row / target.blockN * target.scaleStride;
+        for (std::int64_t i = 0; i < w.k; ++i) {
+            const float scale = scales[i / target.blockK];
+            to[i] = scale > 0.0F ? floatToE4m3(values[static_cast<std::size_t>(i)] / scale) : std::uint8_t{0};
+        }
+    }
+    interleave(rows, w.k, out, swapMiddle);
 }
 
 float codeValue(const WeightView& w, const unsigned char* panel, std::int64_t column, std::int64_t i) {
@@ -126,22 +151,44 @@ bool canPack(const WeightView& rows) {
            rows.blockK <= kMostFp8Block;
 }
 
-void packPanels(const KernelTable& kernels, const WeightView& rows, DType dtype, std::int64_t begin, std::int64_t end,
-                void* out) {
-    const std::int64_t bytes = panelBytes(dtype, rows.k);
+void packPanels(const KernelTable& kernels, const WeightView& rows, const WeightView& target, std::int64_t begin,
+                std::int64_t end) {
+    const std::int64_t bytes = panelBytes(target.dtype, rows.k);
     const std::int64_t rowBytes = rows.k * static_cast<std::int64_t>(bytesPerElement(rows.dtype));
     const std::vector<unsigned char> zeros(static_cast<std::size_t>(rowBytes));
     std::vector<float> values;
+    std::vector<unsigned char> codes;
     for (std::int64_t panel = begin; panel < end; ++panel) {
-        auto* to = static_cast<std::uint8_t*>(out) + panel * bytes;
-        if (dtype == DType::kBF16) {
-            interleave(rowsOfPanel(rows, panel, zeros.data()), rowBytes, reinterpret_cast<std::uint32_t*>(to),
+        // The one place where weights are written: whoever asks for panels owns their memory.
+        auto* to = static_cast<std::uint8_t*>(const_cast<void*>(target.data)) + panel * bytes;
+        auto* words = reinterpret_cast<std::uint32_t*>(to);
+        if (target.dtype == DType::kInt8Group || target.dtype == DType::kInt4Group) {
+            quantisePanel(kernels, rows, panel, target.dtype, values, to);
+        } else if (target.dtype != rows.dtype) {
+            encodePanel(kernels, rows, target, panel, values, codes, words);
+        } else if (target.dtype == DType::kBF16) {
+            interleave(rowsOfPanel(rows, panel, zeros.data()), rowBytes, words,
                        [](std::uint32_t word) { return word; });
-        } else if (dtype == DType::kE4M3) {
-            interleave(rowsOfPanel(rows, panel, zeros.data()), rowBytes, reinterpret_cast<std::uint32_t*>(to),
-                       swapMiddle);
         } else {
-            quantisePanel(kernels, rows, panel, dtype, values, to);
+            interleave(rowsOfPanel(rows, panel, zeros.data()), rowBytes, words, swapMiddle);
+        }
+    }
+}
+
+void e4m3Scales(const KernelTable& kernels, const WeightView& rows, std::int64_t blockN, std::int64_t blockK,
+                std::int64_t begin, std::int64_t end, float* scales) {
+    constexpr float kLargest = 448.0F;
+    const std::int64_t blocks = (rows.k + blockK - 1) / blockK;
+    std::vector<float> values(static_cast<std::size_t>(rows.k));
+    for (std::int64_t block = begin; block < end; ++block) {
+        float* largest = scales + block * blocks;
+        std::fill_n(largest, blocks, 0.0F);
+        for (std::int64_t row = block * blockN; row < std::min(rows.n, (block + 1) * blockN); ++row) {
+            widenOne(kernels, rows, row, values.data());
+            for (std::int64_t i = 0; i < rows.k; ++i) {
+                float& most = largest[i / blockK];
+                most = std::max(most, std::abs(values[static_cast<std::size_t>(i)]) / kLargest);
+            }
         }
     }
 }

@@ -68,10 +68,16 @@ bool canPack(const WeightView& rows);
 
 struct KernelTable;
 
-/// Repacks panels [begin, end) of a row-major matrix; `out` is where panel 0 lies, aligned to 64 bytes. BF16 and E4M3
-/// keep their values; for the group formats the rows are quantised (any float format, block scales applied).
-void packPanels(const KernelTable& kernels, const WeightView& rows, DType dtype, std::int64_t begin, std::int64_t end,
-                void* out);
+/// Repacks panels [begin, end) of a row-major matrix into `target`, whose data (panelMatrixBytes, aligned to 64 bytes)
+/// is written. A format that stays the same keeps every value; otherwise the rows, of any float format and with their
+/// block scales applied, are quantised to the target's: the group formats, or E4M3 with the block scales of `target`.
+void packPanels(const KernelTable& kernels, const WeightView& rows, const WeightView& target, std::int64_t begin,
+                std::int64_t end);
+
+/// Block scales for quantising a matrix to E4M3 blocks of blockN x blockK: largest magnitude / 448. Rows of blocks
+/// [begin, end); `scales` [ceil(n / blockN), ceil(k / blockK)].
+void e4m3Scales(const KernelTable& kernels, const WeightView& rows, std::int64_t blockN, std::int64_t blockK,
+                std::int64_t begin, std::int64_t end, float* scales);
 
 /// Writes the 32 codes of one group of one column into a block's codes.
 void placeCodes(DType dtype, std::int64_t group, std::int64_t column, const std::uint8_t* codes, std::uint8_t* out);

@@ -1,5 +1,7 @@
 // Panel layouts and the products with them, for every instruction set this machine has, over odd sizes.
 
+#include "kernels/gemm/panels.h"
+
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -9,7 +11,6 @@
 
 #include "kernels/cpu/convert.h"
 #include "kernels/gemm/linear.h"
-#include "kernels/gemm/panels.h"
 
 using namespace step3::kernels;
 
@@ -66,13 +67,13 @@ Panels pack(const KernelTable& kernels, const WeightView& rows, DType dtype) {
     auto* data = panels.bytes.data();
     data += (64 - reinterpret_cast<std::uintptr_t>(data) % 64) % 64;
     const std::int64_t half = panelsOf(rows.n) / 2;
-    packPanels(kernels, rows, dtype, half, panelsOf(rows.n), data);
-    packPanels(kernels, rows, dtype, 0, half, data);
     panels.view = rows;
     panels.view.data = data;
     panels.view.dtype = dtype;
     panels.view.layout = Layout::kPanels;
     if (dtype != DType::kE4M3) panels.view.scaleInv = nullptr;
+    packPanels(kernels, rows, panels.view, half, panelsOf(rows.n));
+    packPanels(kernels, rows, panels.view, 0, half);
     return panels;
 }
 
@@ -218,6 +219,49 @@ TEST_CASE("a row's result does not depend on the rows computed beside it") {
                 INFO(isaName(isa) << " format " << static_cast<int>(dtype) << " parts of " << part);
                 CHECK(parts == together);
             }
+        }
+    }
+}
+
+TEST_CASE("float32 becomes the nearest e4m3 code") {
+    for (unsigned code = 0; code < 256; ++code) {
+        if ((code & 0x7FU) == 0x7FU) continue;
+        const float value = e4m3ToFloat(static_cast<std::uint8_t>(code));
+        CHECK(floatToE4m3(value) == code);
+        if ((code & 0x7FU) == 0x7EU) continue;
+        const float next = e4m3ToFloat(static_cast<std::uint8_t>(code + 1));
+        const float middle = (value + next) / 2;
+        CHECK(floatToE4m3(middle) == (code % 2 == 0 ? code : code + 1));
+        CHECK(floatToE4m3(std::nextafter(middle, value)) == code);
+        CHECK(floatToE4m3(std::nextafter(middle, next)) == code + 1);
+    }
+    CHECK(floatToE4m3(1e9F) == 0x7E);
+    CHECK(floatToE4m3(-460.0F) == 0xFE);
+}
+
+TEST_CASE("BF16 weights quantised to E4M3 blocks are within half a step") {
+    std::mt19937 random(6);
+    const KernelTable& kernels = activeKernels();
+    const Rows rows = randomRows(DType::kBF16, 150, 201, random);
+    std::vector<float> scales(2 * 2);
+    WeightView target = rows.view;
+    target.dtype = DType::kE4M3;
+    target.layout = Layout::kPanels;
+    target.scaleStride = 2;
+    e4m3Scales(kernels, rows.view, 128, 128, 0, 1, scales.data());
+    e4m3Scales(kernels, rows.view, 128, 128, 1, 2, scales.data());
+    target.scaleInv = scales.data();
+    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(panelMatrixBytes(DType::kE4M3, 150, 201)) + 64);
+    target.data = bytes.data() + (64 - reinterpret_cast<std::uintptr_t>(bytes.data()) % 64) % 64;
+    packPanels(kernels, rows.view, target, 0, panelsOf(150));
+    std::vector<float> expected(201);
+    std::vector<float> found(201);
+    for (std::int64_t row = 0; row < 150; ++row) {
+        widenRow(rows.view, row, expected.data());
+        unpackRow(target, row, found.data());
+        for (std::size_t i = 0; i < 201; ++i) {
+            const float scale = scales[static_cast<std::size_t>(row / 128 * 2) + i / 128];
+            CHECK(std::abs(found[i] - expected[i]) <= std::max(std::abs(expected[i]) / 16.0F, scale * 0x1p-10F));
         }
     }
 }

@@ -2,10 +2,10 @@
 
 #include <cstdint>
 
-namespace step3::serving {
+namespace step3::model {
 
 /// Bytes this process may still take without swapping: what the system reports as available, limited by the control
 /// group; 1 GiB if neither can be read.
 std::uint64_t availableMemory();
 
-}  // namespace step3::serving
+}  // namespace step3::model

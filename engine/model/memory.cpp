@@ -1,4 +1,4 @@
-#include "engine/serving/memory.h"
+#include "engine/model/memory.h"
 
 #include <algorithm>
 #include <fstream>
@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-namespace step3::serving {
+namespace step3::model {
 
 namespace {
 
@@ -47,4 +47,4 @@ std::uint64_t availableMemory() {
     return system ? *system : group.value_or(kUnknown);
 }
 
-}  // namespace step3::serving
+}  // namespace step3::model

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace step3::model {
+
+/// Where the weights are while the model runs.
+enum class LoadMode : std::uint8_t {
+    kAuto,  ///< kRead if the weights fit into the free memory, else kMap; STEP3_LOAD=read|mmap decides otherwise
+    kRead,  ///< repacked in memory of this process: fastest, needs memory for all of them
+    kMap,   ///< where the checkpoint's files have them: starts at once, for models larger than memory
+};
+
+/// Formats of the weights in memory.
+enum class WeightFormat : std::uint8_t {
+    kStored,  ///< as in the checkpoint
+    kFp8,     ///< E4M3 in blocks of 128 x 128
+    kInt8,    ///< 8 bits in groups of 32 with a BF16 scale: 8.5 bits a weight
+    kInt4,    ///< 4 bits in groups of 32 with a BF16 scale: 4.5 bits a weight
+};
+
+/// Formats by part of the model; others than kStored need the weights in memory (kRead). Embeddings, the router, norms
+/// and the vision part always stay as stored.
+struct WeightFormats {
+    WeightFormat experts = WeightFormat::kStored;    // routed experts
+    WeightFormat attention = WeightFormat::kStored;  // attention, dense and shared FFN
+    WeightFormat head = WeightFormat::kStored;       // LM head
+
+    /// All parts in one format; with 4 bits the LM head, whose errors reach the answer directly, keeps 8, and with FP8
+    /// it stays as stored, like in FP8 checkpoints.
+    static WeightFormats all(WeightFormat format);
+    [[nodiscard]] bool allStored() const;
+};
+
+/// What becomes of a checkpoint's weights when it is opened.
+struct WeightOptions {
+    LoadMode mode = LoadMode::kAuto;
+    WeightFormats formats;
+};
+
+/// "bf16" (as stored), "fp8", "int8", "int4".
+std::optional<WeightFormat> parseWeightFormat(std::string_view name);
+/// "auto", "read", "mmap".
+std::optional<LoadMode> parseLoadMode(std::string_view name);
+
+}  // namespace step3::model
