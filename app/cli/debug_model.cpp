@@ -5,6 +5,7 @@
 #include "app/cli/debug_json.h"
 #include "engine/error.h"
 #include "engine/image/preprocess.h"
+#include "engine/model/weights.h"
 
 namespace step3::cli {
 
@@ -18,7 +19,7 @@ model::ModelConfig loadVisionConfig(const std::filesystem::path& folder) {
     return config;
 }
 
-DebugModel::DebugModel(const std::filesystem::path& folder) : checkpoint_(model::Checkpoint::open(folder)) {}
+DebugModel::DebugModel(const std::filesystem::path& folder) : checkpoint_(model::openWeights(folder, {}, pool_)) {}
 
 afd::Pipeline& DebugModel::pipeline() {
     if (!pipeline_) pipeline_ = afd::Pipeline::createCpu(checkpoint_, pool_);

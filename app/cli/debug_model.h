@@ -40,8 +40,8 @@ public:
 private:
     [[nodiscard]] std::vector<std::int32_t> givenIds(const Json& request, const std::string& where) const;
 
-    std::shared_ptr<const model::Checkpoint> checkpoint_;
     kernels::ThreadPool pool_;
+    std::shared_ptr<const model::Checkpoint> checkpoint_;
     std::unique_ptr<afd::Pipeline> pipeline_;
     std::unique_ptr<vision::VisionEncoder> vision_;
     std::shared_ptr<const text::Tokenizer> tokenizer_;

@@ -246,11 +246,22 @@ TEST_CASE("forward: hidden states, experts and logits of text and picture prompt
     }
 }
 
-TEST_CASE("forward: every kernel set gives the golden logits") {
+TEST_CASE("forward: every kernel set gives the golden logits with mapped and with repacked weights") {
     const auto expected = readSafetensors(golden() / "model" / "tiny-fp8" / "text_english.safetensors");
-    const auto found =
-        runTensors("forward", model("tiny-fp8"), requestFor("tiny-fp8", "text_english"), {"--kernels", "scalar"});
-    checkClose("logits", rowsAt(found.at("logits"), expected.at("positions").values), expected.at("logits"), 2e-3);
+    for (const char* load : {"read", "mmap"}) {
+        ::setenv("STEP3_LOAD", load, 1);
+        for (const char* kernels : {"scalar", "auto"}) {
+            INFO(load << " " << kernels);
+            const std::vector<std::string> options = std::string(kernels) == "auto"
+                                                         ? std::vector<std::string>{}
+                                                         : std::vector<std::string>{"--kernels", kernels};
+            const auto found =
+                runTensors("forward", model("tiny-fp8"), requestFor("tiny-fp8", "text_english"), options);
+            checkClose("logits", rowsAt(found.at("logits"), expected.at("positions").values), expected.at("logits"),
+                       2e-3);
+        }
+    }
+    ::unsetenv("STEP3_LOAD");
 }
 
 TEST_CASE("generate: greedy tokens and margins") {
