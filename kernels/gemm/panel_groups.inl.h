@@ -23,47 +23,76 @@ struct alignas(16) GroupActivation {
 };
 static_assert(sizeof(GroupActivation) <= kGroupActivationBytes);
 
-/// Sums of products of one group: codes of kWidth columns at `codes` (lines 64 bytes apart) with M rows.
-template <int M>
-inline void int8Group(const char* codes, const GroupActivation* const* x, Index group, Lanes* sums) {
-    for (int t = 0; t < M; ++t) sums[t] = zeroLanes();
-    for (Index i = 0; i < kGroupValues; i += 4, codes += 64) {
-        const Lanes w = loadLanes(codes);
+/// Codes of one group in several panels, side by side.
+template <int C>
+struct GroupCodes {
+    const char* at[C];  // a vector of columns; lines of four or eight values of k are 64 bytes apart
+
+    /// Asks for what lies `ahead` bytes behind a line. A product with one row is as fast as memory; a panel's block is
+    /// too short for the processor to see a stream in it.
+    void prefetch(Index line, Index ahead) const {
+        for (int c = 0; c < C; c += kVectors) __builtin_prefetch(at[c] + line * 64 + ahead);
+    }
+};
+
+/// sums[t][c] = products of one group's codes with row t. With one row the columns of all panels advance together, line
+/// by line: four streams far apart.
+template <int M, int C>
+inline void int8Group(const GroupCodes<C>& codes, const GroupActivation* const* x, Index group, Lanes sums[M][C]) {
+    for (Index i = 0; i < kGroupValues; i += 4) {
+        if constexpr (M == 1) codes.prefetch(i / 4, 2 * panelBytes(DType::kInt8Group, kBlockValues));
 #if defined(__AVX512VNNI__)
-        for (int t = 0; t < M; ++t) sums[t] = dotBytes(sums[t], w, broadcast32(x[t]->codes + group * kGroupValues + i));
+        Lanes a[M];
+        for (int t = 0; t < M; ++t) a[t] = broadcast32(x[t]->codes + group * kGroupValues + i);
+        for (int c = 0; c < C; ++c) {
+            const Lanes w = loadLanes(codes.at[c] + i * 16);
+            for (int t = 0; t < M; ++t) sums[t][c] = dotBytes(sums[t][c], w, a[t]);
+        }
 #else
-        const Lanes even = evenSigned(w);
-        const Lanes odd = oddSigned(w);
+        Lanes a[M][2];
         for (int t = 0; t < M; ++t) {
-            const std::int16_t* a = x[t]->wide + group * kGroupValues + i;
-            sums[t] = add32(sums[t], multiplyAdd16(even, broadcast32(a)));
-            sums[t] = add32(sums[t], multiplyAdd16(odd, broadcast32(a + 2)));
+            a[t][0] = broadcast32(x[t]->wide + group * kGroupValues + i);
+            a[t][1] = broadcast32(x[t]->wide + group * kGroupValues + i + 2);
+        }
+        for (int c = 0; c < C; ++c) {
+            const Lanes w = loadLanes(codes.at[c] + i * 16);
+            const Lanes even = evenSigned(w);
+            const Lanes odd = oddSigned(w);
+            for (int t = 0; t < M; ++t) {
+                sums[t][c] = add32(sums[t][c], add32(multiplyAdd16(even, a[t][0]), multiplyAdd16(odd, a[t][1])));
+            }
         }
 #endif
     }
 }
 
-template <int M>
-inline void int4Group(const char* codes, const GroupActivation* const* x, Index group, Lanes* sums) {
-    for (int t = 0; t < M; ++t) sums[t] = zeroLanes();
-    for (Index i = 0; i < kGroupValues; i += 8, codes += 64) {
-        const Lanes w = loadLanes(codes);
-        const Lanes low = lowNibbles(w);
-        const Lanes high = highNibbles(w);
+template <int M, int C>
+inline void int4Group(const GroupCodes<C>& codes, const GroupActivation* const* x, Index group, Lanes sums[M][C]) {
+    for (Index i = 0; i < kGroupValues; i += 8) {
+        if constexpr (M == 1) codes.prefetch(i / 8, 2 * panelBytes(DType::kInt4Group, kBlockValues));
+        Lanes a[M][2];
         for (int t = 0; t < M; ++t) {
-            const std::int8_t* a = x[t]->codes + group * kGroupValues + i;
+            a[t][0] = broadcast32(x[t]->codes + group * kGroupValues + i);
+            a[t][1] = broadcast32(x[t]->codes + group * kGroupValues + i + 4);
+        }
+        for (int c = 0; c < C; ++c) {
+            const Lanes w = loadLanes(codes.at[c] + i * 8);
+            const Lanes low = lowNibbles(w);
+            const Lanes high = highNibbles(w);
+            for (int t = 0; t < M; ++t) {
 #if defined(__AVX512VNNI__)
-            sums[t] = dotBytes(sums[t], low, broadcast32(a));
-            sums[t] = dotBytes(sums[t], high, broadcast32(a + 4));
+                sums[t][c] = dotBytes(dotBytes(sums[t][c], low, a[t][0]), high, a[t][1]);
 #else
-            // At most 8 sums of two products of 15 * 127 each: 30480 fits 16 bits.
-            sums[t] = add16(sums[t], multiplyAdd8(low, broadcast32(a)));
-            sums[t] = add16(sums[t], multiplyAdd8(high, broadcast32(a + 4)));
+                // At most 8 sums of two products of 15 * 127 each: 30480 fits 16 bits.
+                sums[t][c] = add16(sums[t][c], add16(multiplyAdd8(low, a[t][0]), multiplyAdd8(high, a[t][1])));
 #endif
+            }
         }
     }
 #if !defined(__AVX512VNNI__)
-    for (int t = 0; t < M; ++t) sums[t] = multiplyAdd16(sums[t], ones16());
+    for (int t = 0; t < M; ++t) {
+        for (int c = 0; c < C; ++c) sums[t][c] = multiplyAdd16(sums[t][c], ones16());
+    }
 #endif
 }
 
@@ -94,19 +123,23 @@ void groupTile(const char* const* panel, const void* const* rows, Index blocks, 
     for (int p = 0; p < P; ++p) block[p] = panel[p];
     for (Index b = 0; b < blocks; ++b) {
         for (Index g = 0; g < 2; ++g) {
+            GroupCodes<P * kVectors> codes;
             for (int c = 0; c < P * kVectors; ++c) {
-                const char* at = block[c / kVectors];
-                const Index column = c % kVectors * kWidth;
-                Lanes sums[M];
-                const char* codes = at + 64 + g * kGroupBytes + column * 4;
-                if constexpr (kType == DType::kInt8Group) {
-                    int8Group<M>(codes, x, g, sums);
-                } else {
-                    int4Group<M>(codes, x, g, sums);
-                }
-                const Vec scale = widenBf16(at + (g * kPanelColumns + column) * 2);
+                codes.at[c] = block[c / kVectors] + 64 + g * kGroupBytes + c % kVectors * kWidth * 4;
+            }
+            Lanes sums[M][P * kVectors];
+            for (int t = 0; t < M; ++t) {
+                for (int c = 0; c < P * kVectors; ++c) sums[t][c] = zeroLanes();
+            }
+            if constexpr (kType == DType::kInt8Group) {
+                int8Group<M, P * kVectors>(codes, x, g, sums);
+            } else {
+                int4Group<M, P * kVectors>(codes, x, g, sums);
+            }
+            for (int c = 0; c < P * kVectors; ++c) {
+                const Vec scale = widenBf16(block[c / kVectors] + (g * kPanelColumns + c % kVectors * kWidth) * 2);
                 for (int t = 0; t < M; ++t) {
-                    const Vec value = toFloats(withoutOffset<kType>(sums[t], *x[t], g));
+                    const Vec value = toFloats(withoutOffset<kType>(sums[t][c], *x[t], g));
                     totals[t][c] = fma(mul(scale, set1(x[t]->scale[g])), value, totals[t][c]);
                 }
             }
