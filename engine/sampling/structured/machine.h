@@ -39,8 +39,8 @@ public:
     /// Starts counting work anew; called before each operation of a bounded cost.
     void resetWork() { work_ = 0; }
 
-    static constexpr std::size_t kMaxBytes = 256U << 20U;
-    static constexpr std::size_t kMaxWork = 30'000'000;  // places visited, some seconds at most
+    static constexpr std::size_t kMaxBytes = 128U << 20U;
+    static constexpr std::size_t kMaxWork = 3'000'000;  // places visited: some tenths of a second
 
 private:
     static constexpr State kUnknown = -2;
