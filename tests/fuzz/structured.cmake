@@ -1,2 +1,4 @@
-step3_add_fuzzer(structured_fuzzer CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/structured
-                 SOURCES structured_fuzzer.cpp LIBRARIES step3_structured)
+step3_add_fuzzer(fuzz_structured
+    SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/structured_fuzz.cpp
+    LIBRARIES step3_structured
+    CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/corpus/structured)

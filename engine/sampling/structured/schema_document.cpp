@@ -114,7 +114,11 @@ bool isBound(std::string_view keyword) {
 }  // namespace
 
 void rejectSchema(const std::string& path, const std::string& what) {
-    throw Error(ErrorCode::kInvalidArgument, "json_schema at " + path + ": " + what);
+    std::string message = "json_schema at " + path + ": " + what;
+    for (char& c : message) {  // names are the caller's; a message is one line
+        if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+    }
+    throw Error(ErrorCode::kInvalidArgument, message);
 }
 
 std::string schemaPath(const std::string& path, std::string_view step) {

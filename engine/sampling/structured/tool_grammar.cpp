@@ -219,7 +219,9 @@ Grammar::Expr toolCalls(Grammar& grammar, const Vocabulary& vocabulary, const Js
                                             parametersOf(grammar, function, where, lenient)}));
     }
     if (invokes.empty()) {
-        throw Error(ErrorCode::kInvalidArgument, "tool_choice: the tools have no function \"" + choice.name + "\"");
+        throw Error(ErrorCode::kInvalidArgument,
+                    "tool_choice: the tools have no function " +
+                        Json(choice.name).dump(-1, ' ', false, Json::error_handler_t::replace));
     }
     const auto lineEnd = grammar.optional(grammar.symbol('\n'));
     const auto call =
