@@ -45,7 +45,7 @@ std::vector<Case> cases() {
                 "tags":{"type":"array","items":{"type":"string"}},"score":{"type":"number","minimum":0,"maximum":1},
                 "next":{"anyOf":[{"$ref":"#"},{"type":"null"}]}},"required":["name","tags"]})"),
          object},
-        {"regex", formOf(StructuredOutput::Kind::kRegex, "[A-Z][a-z]+( [a-z]+){2,20}\\."), "A red kite over a beach."}};
+        {"regex", formOf(StructuredOutput::Kind::kRegex, "[A-Z][a-z]*( [a-z]+){2,20}\\."), "A red kite over a beach."}};
     AnswerForm tools;
     tools.tools = Json::parse(R"([{"type":"function","function":{"name":"search","parameters":{"type":"object",
         "properties":{"query":{"type":"string"},"count":{"type":"integer","minimum":1,"maximum":50}},
@@ -88,13 +88,14 @@ void run(const std::string& folder) {
                 mask->apply(logits);
                 apply.push_back(microseconds(Clock::now() - start));
                 start = Clock::now();
-                if (!constraint.accept(id)) throw Error(ErrorCode::kInternal, std::string(each.name) + ": not of the form");
+                if (!constraint.accept(id))
+                    throw Error(ErrorCode::kInternal, std::string(each.name) + ": not of the form");
                 accept.push_back(microseconds(Clock::now() - start));
             }
         }
         std::printf("%-12s %12.2f %11.2f (%6.2f) %11.2f (%6.2f) %14.2f %12.1f\n", each.name, compile,
-                    percentile(cold, 0.5) / 1000, percentile(cold, 1) / 1000, percentile(kept, 0.5), percentile(kept, 1),
-                    percentile(accept, 0.5), percentile(apply, 0.5));
+                    percentile(cold, 0.5) / 1000, percentile(cold, 1) / 1000, percentile(kept, 0.5),
+                    percentile(kept, 1), percentile(accept, 0.5), percentile(apply, 0.5));
     }
 }
 

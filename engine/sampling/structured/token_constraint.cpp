@@ -15,9 +15,9 @@ std::size_t ConstraintProgram::masksComputed() const {
 }
 
 std::shared_ptr<const TokenMask> ConstraintProgram::mask(Machine::State state) {
-    auto& kept = masks_[state];
-    if (!kept) kept = computeMask(state);
-    return kept;
+    const auto found = masks_.find(state);
+    if (found != masks_.end()) return found->second;
+    return masks_[state] = computeMask(state);
 }
 
 std::shared_ptr<const TokenMask> ConstraintProgram::computeMask(Machine::State state) {
@@ -41,6 +41,10 @@ std::shared_ptr<const TokenMask> ConstraintProgram::computeMask(Machine::State s
     }
     if (machine_.accepts(state)) {
         for (const std::int32_t id : eos_) mask->allow(id);
+    }
+    if (mask->count() == 0) {
+        throw Error(ErrorCode::kUnsupported,
+                    "the model's vocabulary has no token that goes on in the form asked for the answer");
     }
     return mask;
 }
@@ -69,12 +73,7 @@ std::shared_ptr<const TokenMask> TokenConstraint::allowed() {
         ++program_->generation_;
     }
     catchUp();
-    auto mask = program_->mask(state_);
-    if (mask->count() == 0) {
-        throw Error(ErrorCode::kUnsupported,
-                    "the model's vocabulary has no token that goes on in the form asked for the answer");
-    }
-    return mask;
+    return program_->mask(state_);
 }
 
 bool TokenConstraint::accept(std::int32_t token) {
