@@ -102,7 +102,8 @@ TEST_CASE("tools: none, required, named and not parallel are enforced") {
     const AnswerForm required = f.form(ToolChoice::Kind::kRequired);
     CHECK_FALSE(f.accepts(required, "text"));
     CHECK_FALSE(f.accepts(required, ""));
-    CHECK(f.accepts(required, "\n" + block(call("stop", "") + call("stop", ""))));
+    CHECK(f.accepts(required, block(call("stop", "") + call("stop", ""))));
+    CHECK_FALSE(f.accepts(required, "\n" + block(call("stop", ""))));  // it would be content
     const AnswerForm named = f.form(ToolChoice::Kind::kNamed, "stop");
     CHECK(f.accepts(named, block(call("stop", ""))));
     CHECK_FALSE(f.accepts(named, block(call("weather", kWeather))));
@@ -143,7 +144,7 @@ TEST_CASE("tools: with a form for the answer, either that or calls") {
     form.structured.text = "yes|no";
     form.startsInReasoning = true;
     CHECK(f.accepts(form, "thoughts</think>no"));
-    CHECK(f.accepts(form, "thoughts</think>\n" + block(call("stop", ""))));
+    CHECK(f.accepts(form, "thoughts</think>" + block(call("stop", ""))));
     CHECK_FALSE(f.accepts(form, "thoughts"));
     CHECK_FALSE(f.accepts(form, "</think>maybe"));
     AnswerForm free = f.form(ToolChoice::Kind::kAuto);

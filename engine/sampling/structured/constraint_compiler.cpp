@@ -61,11 +61,10 @@ Grammar::Expr answer(Grammar& grammar, const Vocabulary& vocabulary, const Answe
     auto result = grammar.nothing();
     if (mayCall) {
         const auto calls = toolCalls(grammar, vocabulary, form.tools, form.toolChoice);
-        const auto callsOnly = grammar.sequence({JsonGrammar(grammar).space(), calls});
         if (mustCall) {
-            result = callsOnly;
+            result = calls;
         } else if (structured) {
-            result = grammar.choice({callsOnly, content(grammar, form.structured)});
+            result = grammar.choice({calls, content(grammar, form.structured)});
         } else {
             result =
                 grammar.sequence({textWithout(grammar, {std::string(text::kCallsBegin)}), grammar.optional(calls)});

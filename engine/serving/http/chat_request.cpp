@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/serving/http/api_error.h"
+#include "engine/serving/http/structured_fields.h"
 
 namespace step3::serving::http {
 
@@ -38,6 +39,7 @@ public:
         readLogprobs();
         readStream();
         readTools();
+        out_.request.structured = readStructuredOutput(body_);
         readThinking();
         out_.request.messages = readMessages(body_, model_.pictures);
         return std::move(out_);
@@ -52,21 +54,8 @@ private:
 
     /// What would change the answer and cannot be done is refused rather than left out silently.
     void refuseUnsupported() const {
-        if (const auto format = body_.object("response_format")) {
-            const std::string type = format->requiredText("type");
-            if (type == "json_object" || type == "json_schema" || type == "structural_tag") {
-                throw ruleError(
-                    "response_format of type \"" + type + "\" is not supported by this version: only \"text\" is",
-                    "response_format");
-            }
-            if (type != "text") {
-                throw schemaError(
-                    "body.response_format.type: expected text, json_object, json_schema or structural_tag",
-                    "body.response_format.type");
-            }
-        }
-        for (const char* field : {"structured_outputs", "prompt_logprobs", "truncate_prompt_tokens", "chat_template",
-                                  "mm_processor_kwargs", "media_io_kwargs", "length_penalty"}) {
+        for (const char* field : {"prompt_logprobs", "truncate_prompt_tokens", "chat_template", "mm_processor_kwargs",
+                                  "media_io_kwargs", "length_penalty"}) {
             if (body_.find(field) != nullptr) throw unsupported(field);
         }
         for (const char* field : {"use_beam_search", "echo", "continue_final_message", "include_stop_str_in_output"}) {
@@ -228,18 +217,9 @@ private:
             if (function->requiredText("name").empty()) throw ruleError(path + ".function.name is empty", "tools");
             static_cast<void>(function->object("parameters"));
         }
-        std::string choice = tools != nullptr ? "auto" : "none";
-        if (const Json* given = body_.find("tool_choice")) {
-            choice = given->is_string() ? given->get<std::string>() : "named";
-            if (tools == nullptr && choice != "none") throw ruleError("tool_choice needs tools", "tool_choice");
-        }
-        if (choice == "required" || choice == "named") {
-            throw ruleError("tool_choice: this version supports none and auto only", "tool_choice");
-        }
-        if (choice != "none" && choice != "auto") {
-            throw ruleError("tool_choice: expected none, auto, required or a function", "tool_choice");
-        }
-        if (tools != nullptr && choice == "auto") out_.request.toolsJson = tools->dump();
+        out_.request.toolChoice = readToolChoice(body_, tools != nullptr);
+        const bool none = out_.request.toolChoice.kind == sampling::structured::ToolChoice::Kind::kNone;
+        if (tools != nullptr && !none) out_.request.toolsJson = tools->dump();
     }
 
     void readThinking() {

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "engine/sampling/structured/structured_output.h"
+#include "engine/serving/http/json_fields.h"
+
+namespace step3::serving::http {
+
+/// The form of the answer: `response_format` (text, json_object, json_schema) or `structured_outputs` (json, regex,
+/// choice, grammar, json_object), the latter's parts also by their older names guided_json and so on (spec openai-api
+/// section 1). At most one form. Throws ApiError; what a schema or expression holds is checked by the engine.
+sampling::structured::StructuredOutput readStructuredOutput(const Fields& body);
+
+/// `tool_choice` (none, auto, required, a function by name) and `parallel_tool_calls` of a request with or without
+/// tools. Throws ApiError.
+sampling::structured::ToolChoice readToolChoice(const Fields& body, bool hasTools);
+
+}  // namespace step3::serving::http
