@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/cli/bench_command.h"
 #include "app/cli/chat_command.h"
 #include "app/cli/command.h"
 #include "app/cli/debug_command.h"
@@ -55,6 +56,7 @@ int main(int argc, char** argv) {
     int exitCode = kSuccess;
     addChatCommand(app, exitCode);
     addServeCommand(app, exitCode);
+    addBenchCommand(app, exitCode);
     addDebugCommand(app, exitCode);
     try {
         app.parse(argc, argv);
