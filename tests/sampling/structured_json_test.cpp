@@ -459,6 +459,20 @@ TEST_CASE("schema: what is not supported is refused by name and place") {
         INFO(each.schema);
         CHECK(refusal([&] { jsonSchema(each.schema); }) == each.message);
     }
+    // Small texts that stand for large ones.
+    Json laughs = Json::object();
+    for (int i = 0; i < 20; ++i) {
+        const Json next{{"$ref", "#/$defs/" + std::to_string(i + 1)}};
+        laughs["$defs"][std::to_string(i)] = {{"allOf", Json::array({next, next})}};
+    }
+    laughs["$defs"]["20"] = {{"type", "object"}};
+    laughs["$ref"] = "#/$defs/0";
+    CHECK(refusal([&] { jsonSchema(laughs.dump()); }) == "json_schema at #/$defs/0: is made of more than 1000 parts");
+    Json wide{{"anyOf", Json::array()}, {"description", ""}, {"enum", Json::array({std::string(60000, 'x')})}};
+    for (int i = 0; i < 1000; ++i) wide["anyOf"].push_back({{"const", std::to_string(i)}});
+    CHECK(refusal([&] { jsonSchema(wide.dump()); }).find("is longer than 8 MiB") != std::string::npos);
+    CHECK(refusal([&] { jsonSchema("\"" + std::string(300000, 'x') + "\""); }) ==
+          "json_schema at #: longer than 256 KiB");
     std::string deep = "{}";
     for (int i = 0; i < 70; ++i) deep.insert(0, "{\"items\":").append("}");
     CHECK(refusal([&] { jsonSchema(deep); }) == "json_schema at #: must not be nested deeper than 64 levels");

@@ -243,6 +243,11 @@ TEST_CASE(
          "a quote"},
         {R"({"properties":{"a":{"enum":[" x"]}}})",
          "tools[0].function.parameters: json_schema at #/properties/a: a tool call cannot hold the value \" x\""},
+        {R"({"properties":{"a":{"anyOf":[{"$ref":"#/properties/a"},{"type":"null"}]}}})",
+         "tools[0].function.parameters: json_schema at "
+         "#/properties/a/anyOf/0/anyOf/0/anyOf/0/anyOf/0/anyOf/0/anyOf/0/anyOf/0/anyOf/0/anyOf/0: alternatives refer "
+         "to "
+         "each other in a circle"},
         {R"({"properties":{},"required":["a"]})",
          "tools[0].function.parameters: json_schema at #/required: \"a\" is not among the properties"},
     };

@@ -13,6 +13,8 @@ namespace step3::sampling::structured {
 
 namespace {
 
+constexpr std::size_t kMaxMergedBytes = 8U << 20U;
+
 bool isOfType(const Json& value, const std::string& type) {
     if (type == "object") return value.is_object();
     if (type == "array") return value.is_array();
@@ -66,6 +68,11 @@ Grammar::Expr SchemaTranslator::part(const Json& schema, const std::string& path
 Grammar::Expr SchemaTranslator::later(const std::string& key, const Json& schema, const std::string& path) {
     const auto found = rules_.find(key);
     if (found != rules_.end()) return grammar_.call(found->second);
+    keyBytes_ += key.size();
+    if (keyBytes_ > kMaxMergedBytes) {
+        rejectSchema(path, "what \"allOf\" and alternatives bring together is longer than " +
+                               std::to_string(kMaxMergedBytes >> 20U) + " MiB");
+    }
     const Grammar::Rule rule = grammar_.declare("json_schema at " + path);
     rules_.emplace(key, rule);
     jobs_.push_back({rule, schema, path});

@@ -50,9 +50,11 @@ private:
     };
     std::deque<Job> jobs_;                        // rules that are called but not yet defined
     std::map<std::string, Grammar::Rule> rules_;  // of references and merged schemas
+    std::size_t keyBytes_ = 0;                    // of rules_
 };
 
-/// Throws Error kInvalidArgument if `text` is not JSON or nested deeper than 64 levels.
+/// Throws Error kInvalidArgument if `text` is not JSON, longer than 256 KiB or nested deeper than 64
+/// levels.
 Json parseSchema(const std::string& text);
 
 /// The types a schema leaves: its "type", or those its keywords are about; empty: any.

@@ -12,6 +12,7 @@ namespace step3::sampling::structured {
 namespace {
 
 constexpr int kMaxReferences = 64;         // followed while one schema is made flat
+constexpr int kMaxParts = 1000;            // "$ref" and "allOf" dissolved for one schema
 constexpr std::size_t kMaxProducts = 256;  // of two lists of alternatives
 
 /// A "type" as a set; a number may be an integer.
@@ -171,10 +172,16 @@ const Json& SchemaDocument::resolve(const std::string& reference, const std::str
     return *at;
 }
 
-Json SchemaDocument::flatten(const Json& schema, const std::string& path, int depth) const {
+Json SchemaDocument::flatten(const Json& schema, const std::string& path) const {
+    int partsLeft = kMaxParts;
+    return flatten(schema, path, 0, partsLeft);
+}
+
+Json SchemaDocument::flatten(const Json& schema, const std::string& path, int depth, int& partsLeft) const {
     const bool twoChoices = schema.is_object() && schema.contains("anyOf") && schema.contains("oneOf");
     if (!schema.is_object() || (!schema.contains("$ref") && !schema.contains("allOf") && !twoChoices)) return schema;
     if (depth > kMaxReferences) rejectSchema(path, "\"$ref\" and \"allOf\" refer to each other in a circle");
+    if (--partsLeft < 0) rejectSchema(path, "is made of more than " + std::to_string(kMaxParts) + " parts");
     Json own = schema;
     own.erase("$ref");
     own.erase("allOf");
@@ -185,12 +192,12 @@ Json SchemaDocument::flatten(const Json& schema, const std::string& path, int de
     Json result = true;  // what others bring comes first: properties are written in this order
     if (schema.contains("$ref")) {
         if (!schema["$ref"].is_string()) rejectSchema(path + "/$ref", "expected a string");
-        result = flatten(resolve(schema["$ref"].get<std::string>(), path), path, depth + 1);
+        result = flatten(resolve(schema["$ref"].get<std::string>(), path), path, depth + 1, partsLeft);
     }
     if (schema.contains("allOf")) {
         const Json& parts = schema["allOf"];
         if (!parts.is_array() || parts.empty()) rejectSchema(path + "/allOf", "expected a list of schemas");
-        for (const Json& part : parts) result = combine(result, flatten(part, path, depth + 1), path);
+        for (const Json& part : parts) result = combine(result, flatten(part, path, depth + 1, partsLeft), path);
     }
     result = combine(result, own, path);
     return result;

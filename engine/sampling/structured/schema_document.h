@@ -27,12 +27,12 @@ public:
     [[nodiscard]] const Json& resolve(const std::string& reference, const std::string& path) const;
     /// `schema` without "allOf" and without "$ref". Throws Error kInvalidArgument if the parts cannot be brought
     /// together, or refer to each other in a circle.
-    [[nodiscard]] Json flatten(const Json& schema, const std::string& path) const { return flatten(schema, path, 0); }
+    [[nodiscard]] Json flatten(const Json& schema, const std::string& path) const;
     /// What is valid for two flat schemas at once.
     [[nodiscard]] Json combine(const Json& a, const Json& b, const std::string& path) const;
 
 private:
-    [[nodiscard]] Json flatten(const Json& schema, const std::string& path, int depth) const;
+    [[nodiscard]] Json flatten(const Json& schema, const std::string& path, int depth, int& partsLeft) const;
 
     Json root_;
 };

@@ -12,6 +12,7 @@ namespace step3::sampling::structured {
 namespace {
 
 constexpr int kMaxDepth = 64;
+constexpr std::size_t kMaxText = 256U << 10U;
 
 struct Keyword {
     std::string_view name;
@@ -49,6 +50,7 @@ const Keyword* find(std::string_view name) {
 }  // namespace
 
 Json parseSchema(const std::string& text) {
+    if (text.size() > kMaxText) rejectSchema("#", "longer than " + std::to_string(kMaxText >> 10U) + " KiB");
     try {
         return Json::parse(text, [&](int depth, Json::parse_event_t, Json&) {
             if (depth > kMaxDepth) {

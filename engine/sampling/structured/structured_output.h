@@ -6,7 +6,8 @@
 namespace step3::sampling::structured {
 
 /// The form an answer must have. Reasoning is free: the form begins after the end of reasoning. An answer that is cut
-/// by the token limit or a stop string may lack its end.
+/// by the token limit or a stop string may lack its end. An answer that is complete ends at once, whatever min_tokens
+/// and ignore_eos say.
 struct StructuredOutput {
     enum class Kind {
         kNone,

@@ -13,6 +13,8 @@ namespace step3::sampling::structured {
 
 namespace {
 
+constexpr int kMaxAlternatives = 8;  // in each other
+
 /// What would end a value early.
 std::vector<std::string> valueEnds() {
     return {std::string(text::kParameterClose), std::string(text::kCallEnd), std::string(text::kCallsEnd)};
@@ -91,7 +93,8 @@ private:
     Grammar::Expr freeText() { return grammar_.rule("value", textWithout(grammar_, valueEnds())); }
 
     /// A value as it stands between the tags.
-    Grammar::Expr bare(const Json& original, const std::string& path) {
+    Grammar::Expr bare(const Json& original, const std::string& path, int nesting = 0) {
+        if (nesting > kMaxAlternatives) rejectSchema(path, "alternatives refer to each other in a circle");
         const Json schema = schemas_.document().flatten(original, path);
         if (schema == true) return freeText();
         if (!schema.is_object()) return schemas_.part(schema, path);
@@ -107,7 +110,7 @@ private:
             for (std::size_t i = 0; i < schema[keyword].size(); ++i) {
                 const std::string at = schemaPath(schemaPath(path, keyword), std::to_string(i));
                 const Json one = schemas_.document().flatten(schema[keyword][i], at);
-                parts.push_back(bare(schemas_.document().combine(rest, one, at), at));
+                parts.push_back(bare(schemas_.document().combine(rest, one, at), at, nesting + 1));
             }
             return grammar_.choice(std::move(parts));
         }
