@@ -9,22 +9,26 @@ namespace step3::kernels::STEP3_ISA_NAMESPACE {
 namespace {
 
 // Tile heights of the float kernels: up to kFewRows rows go with four panels at once (four streams from memory), up to
-// kSomeRows with two, more with kManyPanels in tiles of kManyRows; each fills the registers.
+// kSomeRows (E4M3, which widens one vector at a time: kSomeE4m3Rows) with two, more with kManyPanels in tiles of
+// kManyRows; each fills the registers.
 #if defined(__AVX512F__)
 inline constexpr int kFewRows = 6;
 inline constexpr int kSomeRows = 12;
+inline constexpr int kSomeE4m3Rows = 12;
 inline constexpr int kManyRows = 12;
 inline constexpr int kManyPanels = 2;
 inline constexpr int kGroupRows = 12;
 #elif defined(__AVX2__)
 inline constexpr int kFewRows = 1;
-inline constexpr int kSomeRows = 3;
+inline constexpr int kSomeRows = 2;
+inline constexpr int kSomeE4m3Rows = 3;
 inline constexpr int kManyRows = 6;
 inline constexpr int kManyPanels = 1;
 inline constexpr int kGroupRows = 6;
 #else
 inline constexpr int kFewRows = 1;
 inline constexpr int kSomeRows = 2;
+inline constexpr int kSomeE4m3Rows = 2;
 inline constexpr int kManyRows = 2;
 inline constexpr int kManyPanels = 1;
 inline constexpr int kGroupRows = 2;

@@ -23,13 +23,20 @@ struct alignas(16) GroupActivation {
 };
 static_assert(sizeof(GroupActivation) <= kGroupActivationBytes);
 
+/// With several rows there is only one stream and more arithmetic between its loads.
+template <DType kType, int M>
+inline constexpr Index kGroupAhead = (M == 1                       ? 2
+                                      : kType == DType::kInt8Group ? 4
+                                                                   : 8) *
+                                     panelBytes(kType, kBlockValues);
+
 /// Codes of one group in several panels, side by side.
 template <int C>
 struct GroupCodes {
     const char* at[C];  // a vector of columns; lines of four or eight values of k are 64 bytes apart
 
-    /// Asks for what lies `ahead` bytes behind a line. A product with one row is as fast as memory; a panel's block is
-    /// too short for the processor to see a stream in it.
+    /// Asks for what lies `ahead` bytes behind a line; a panel's block is too short for the processor to see a stream
+    /// in it.
     void prefetch(Index line, Index ahead) const {
         for (int c = 0; c < C; c += kVectors) __builtin_prefetch(at[c] + line * 64 + ahead);
     }
@@ -40,7 +47,7 @@ struct GroupCodes {
 template <int M, int C>
 inline void int8Group(const GroupCodes<C>& codes, const GroupActivation* const* x, Index group, Lanes sums[M][C]) {
     for (Index i = 0; i < kGroupValues; i += 4) {
-        if constexpr (M == 1) codes.prefetch(i / 4, 2 * panelBytes(DType::kInt8Group, kBlockValues));
+        codes.prefetch(i / 4, kGroupAhead<DType::kInt8Group, M>);
 #if defined(__AVX512VNNI__)
         Lanes a[M];
         for (int t = 0; t < M; ++t) a[t] = broadcast32(x[t]->codes + group * kGroupValues + i);
@@ -69,7 +76,7 @@ inline void int8Group(const GroupCodes<C>& codes, const GroupActivation* const* 
 template <int M, int C>
 inline void int4Group(const GroupCodes<C>& codes, const GroupActivation* const* x, Index group, Lanes sums[M][C]) {
     for (Index i = 0; i < kGroupValues; i += 8) {
-        if constexpr (M == 1) codes.prefetch(i / 8, 2 * panelBytes(DType::kInt4Group, kBlockValues));
+        codes.prefetch(i / 8, kGroupAhead<DType::kInt4Group, M>);
         Lanes a[M][2];
         for (int t = 0; t < M; ++t) {
             a[t][0] = broadcast32(x[t]->codes + group * kGroupValues + i);

@@ -16,7 +16,9 @@ namespace {
 inline constexpr int kVectors = static_cast<int>(kPanelColumns / kWidth);  // vectors across a panel
 inline constexpr Index kLongSegment = 512;  // k of a panel kept in the first-level cache while rows pass by
 
-inline constexpr Index kAhead = 2048;  // bytes of a panel asked for in advance; measured, 1 to 4 KiB are near it
+/// Bytes of a panel asked for in advance: with few streams and arithmetic between the loads the processor's own
+/// prefetching stays too close. 2 to 8 KiB are within a few percent of each other.
+inline constexpr Index kAhead = 4096;
 
 /// Keeps the compiler from holding a loaded line in a register that the tile needs for a sum.
 inline const char* reload(const char* p) {
@@ -25,14 +27,14 @@ inline const char* reload(const char* p) {
 }
 
 /// sums += x * pairs over k values whose pairs start at panel[p]; x[t] points at the first of them.
-template <int M, int P>
+template <int M, int P, bool kPrefetch>
 inline void pairTile(const char* const* panel, const float* const* x, Index k, Vec (*sums)[P * kVectors]) {
     const char* line[P];
     for (int p = 0; p < P; ++p) line[p] = panel[p];
     for (Index i = 0; i < k; i += 2) {
         Vec weights[P * kVectors];
         for (int p = 0; p < P; ++p) {
-            if constexpr (M == 1) __builtin_prefetch(line[p] + kAhead);  // one row is as fast as memory
+            if constexpr (kPrefetch) __builtin_prefetch(line[p] + kAhead);
             for (int v = 0; v < kVectors; ++v) weights[p * kVectors + v] = pairLow(line[p] + v * kWidth * 4);
         }
         for (int t = 0; t < M; ++t) {
@@ -64,7 +66,7 @@ void bf16Tile(const char* const* panel, const float* const* rows, Index from, In
     for (int p = 0; p < P; ++p) at[p] = panel[p] + from * 32;
     const float* x[M];
     for (int t = 0; t < M; ++t) x[t] = rows[t] + from;
-    pairTile<M, P>(at, x, length, sums);
+    pairTile<M, P, true>(at, x, length, sums);
     for (int t = 0; t < M; ++t) {
         for (int c = 0; c < P * kVectors; ++c) store(out + t * outStride + c * kWidth, sums[t][c]);
     }
@@ -80,7 +82,7 @@ void scaledTile(const char* const* pairs, const float* const* rows, Index from, 
     }
     const float* x[M];
     for (int t = 0; t < M; ++t) x[t] = rows[t] + from;
-    pairTile<M, P>(pairs, x, length, sums);
+    pairTile<M, P, false>(pairs, x, length, sums);
     for (int t = 0; t < M; ++t) {
         for (int c = 0; c < P * kVectors; ++c) {
             float* to = out + t * outStride + c * kWidth;
@@ -89,42 +91,45 @@ void scaledTile(const char* const* pairs, const float* const* rows, Index from, 
     }
 }
 
-/// The same for one row straight from the codes of P panels: no detour through memory where decoding is what costs.
-template <int P>
-void e4m3Row(const char* const* panel, const float* row, Index from, Index length, const float* factor, float* out) {
-    Vec sums[P * kVectors];
-    for (int c = 0; c < P * kVectors; ++c) sums[c] = zero();
+/// The same straight from the codes of P panels, for rows of a single tile: no detour through memory where decoding and
+/// reading are what costs.
+template <int M, int P>
+void e4m3Tile(const char* const* panel, const float* const* rows, Index from, Index length, const float* factor,
+              float* out, Index outStride) {
+    Vec sums[M][P * kVectors];
+    for (int t = 0; t < M; ++t) {
+        for (int c = 0; c < P * kVectors; ++c) sums[t][c] = zero();
+    }
     const char* line[P];
     for (int p = 0; p < P; ++p) line[p] = panel[p] + from * 16;
-    const float* x = row + from;
-    for (Index i = 0; i < length; i += 4, x += 4) {
-        const Vec x0 = set1(x[0]);
-        const Vec x1 = set1(x[1]);
-        const Vec x2 = set1(x[2]);
-        const Vec x3 = set1(x[3]);
+    for (Index i = from; i < from + length; i += 4) {
         for (int p = 0; p < P; ++p) {
             __builtin_prefetch(line[p] + kAhead);
             for (int v = 0; v < kVectors; ++v) {
+                const int c = p * kVectors + v;
                 const Lanes codes = loadLanes(line[p] + v * kWidth * 4);
                 const Lanes even = evenPairs(codes);
                 const Lanes odd = oddPairs(codes);
-                Vec sum = sums[p * kVectors + v];
-                sum = fma(x0, lowOf(even), sum);
-                sum = fma(x1, highOf(even), sum);
-                sum = fma(x2, lowOf(odd), sum);
-                sums[p * kVectors + v] = fma(x3, highOf(odd), sum);
+                const Vec weights[4] = {lowOf(even), highOf(even), lowOf(odd), highOf(odd)};
+                for (int j = 0; j < 4; ++j) {
+                    for (int t = 0; t < M; ++t) sums[t][c] = fma(set1(rows[t][i + j]), weights[j], sums[t][c]);
+                }
             }
             line[p] += 64;
         }
     }
-    for (int c = 0; c < P * kVectors; ++c) {
-        store(out + c * kWidth, fma(sums[c], set1(factor[c / kVectors]), load(out + c * kWidth)));
+    for (int t = 0; t < M; ++t) {
+        for (int c = 0; c < P * kVectors; ++c) {
+            float* to = out + t * outStride + c * kWidth;
+            store(to, fma(sums[t][c], set1(factor[c / kVectors]), load(to)));
+        }
     }
 }
 
 /// E4M3 codes of one panel over `length` values of k -> BF16 pairs of 2^-120 the value.
 inline void expandE4m3(const char* codes, Index length, char* pairs) {
     for (Index i = 0; i < length; i += 4, codes += 64, pairs += 128) {
+        __builtin_prefetch(codes + kAhead);
         for (int v = 0; v < kVectors; ++v) {
             const Lanes quad = loadLanes(codes + v * kWidth * 4);
             storeLanes(pairs + v * kWidth * 4, evenPairs(quad));
@@ -152,53 +157,44 @@ inline void forTiles(Index m, Body body) {
     }
 }
 
+/// Values of k from `from` on of panels first .. first + P - 1.
 template <int kMost, int P>
-void bf16Panels(const PanelProductParams& a, Index first, const float* const* rows) {
+void bf16Panels(const PanelProductParams& a, Index first, Index from, Index length) {
+    const auto* rows = reinterpret_cast<const float* const*>(a.rows);
+    const auto* panel = reinterpret_cast<const char* const*>(a.panel + first);
     const Index stride = a.panels * kPanelColumns;
     float* out = a.out + first * kPanelColumns;
-    const auto* panel = reinterpret_cast<const char* const*>(a.panel + first);
-    const Index segment = a.m > kMost ? kLongSegment : a.k;
-    for (Index from = 0; from < a.k; from += segment) {
-        const Index length = segment < a.k - from ? segment : a.k - from;
-        forTiles<kMost>(a.m, [&]<int M>(Index t) {
-            bf16Tile<M, P>(panel, rows + t, from, length, from > 0, out + t * stride, stride);
-        });
-    }
+    forTiles<kMost>(a.m, [&]<int M>(Index t) {
+        bf16Tile<M, P>(panel, rows + t, from, length, from > 0, out + t * stride, stride);
+    });
 }
 
-template <int kMost, int P>
-void e4m3Panels(const PanelProductParams& a, Index first, const float* const* rows) {
+/// One block of k of panels first .. first + P - 1; `expand`: decode it once into memory for several tiles.
+template <int kMost, int P, bool kExpand>
+void e4m3Panels(const PanelProductParams& a, Index first, Index from, Index length) {
+    const auto* rows = reinterpret_cast<const float* const*>(a.rows);
+    const auto* panel = reinterpret_cast<const char* const*>(a.panel + first);
     const Index stride = a.panels * kPanelColumns;
     float* out = a.out + first * kPanelColumns;
-    alignas(64) char pairs[P][kMostFp8Block * 32];
-    const char* expanded[P];
-    for (int p = 0; p < P; ++p) expanded[p] = pairs[p];
-    for (Index from = 0, block = 0; from < a.k; from += a.blockK, ++block) {
-        const Index length = a.blockK < a.k - from ? a.blockK : a.k - from;
-        float factor[P];
+    float factor[P];
+    for (int p = 0; p < P; ++p) {
+        const float* scale = a.scale[first + p];
+        factor[p] = (scale == nullptr ? 1.0F : scale[from / a.blockK]) * kE4m3Rescale;
+    }
+    if constexpr (kExpand) {
+        alignas(64) char pairs[P][kMostFp8Block * 32];
+        const char* expanded[P];
         for (int p = 0; p < P; ++p) {
-            const float* scale = a.scale[first + p];
-            factor[p] = (scale == nullptr ? 1.0F : scale[block]) * kE4m3Rescale;
-            expandE4m3(static_cast<const char*>(a.panel[first + p]) + from * 16, length, pairs[p]);
+            expanded[p] = pairs[p];
+            expandE4m3(panel[p] + from * 16, length, pairs[p]);
         }
         forTiles<kMost>(a.m, [&]<int M>(Index t) {
             scaledTile<M, P>(expanded, rows + t, from, length, factor, out + t * stride, stride);
         });
-    }
-}
-
-template <int P>
-void e4m3RowPanels(const PanelProductParams& a, Index first, const float* row) {
-    float* out = a.out + first * kPanelColumns;
-    const auto* panel = reinterpret_cast<const char* const*>(a.panel + first);
-    for (Index from = 0, block = 0; from < a.k; from += a.blockK, ++block) {
-        const Index length = a.blockK < a.k - from ? a.blockK : a.k - from;
-        float factor[P];
-        for (int p = 0; p < P; ++p) {
-            const float* scale = a.scale[first + p];
-            factor[p] = (scale == nullptr ? 1.0F : scale[block]) * kE4m3Rescale;
-        }
-        e4m3Row<P>(panel, row, from, length, factor, out);
+    } else {
+        forTiles<kMost>(a.m, [&]<int M>(Index t) {
+            e4m3Tile<M, P>(panel, rows + t, from, length, factor, out + t * stride, stride);
+        });
     }
 }
 
@@ -210,33 +206,46 @@ inline void forPanels(Index panels, Wide wide, Single single) {
     for (; first < panels; ++first) single(first);
 }
 
+/// Rows go with as many panels as the registers hold sums for. With more rows than a tile has, k is cut so that the
+/// part of a panel stays in the first-level cache while the tiles pass by, and all panels use a part of the rows in
+/// turn.
 void floatPanels(const PanelProductParams& a) {
-    const auto* rows = reinterpret_cast<const float* const*>(a.rows);
-    if (a.dtype == DType::kBF16) {
-        if (a.m <= kFewRows) {
+    const bool bf16 = a.dtype == DType::kBF16;
+    const bool tiles = a.m > kManyRows;
+    if (!bf16) {
+        for (Index i = 0; i < a.m * a.panels * kPanelColumns; i += kWidth) store(a.out + i, zero());
+    }
+    const Index segment = !bf16 ? a.blockK : tiles ? kLongSegment : a.k;
+    for (Index from = 0; from < a.k; from += segment) {
+        const Index length = segment < a.k - from ? segment : a.k - from;
+        if (bf16 && a.m <= kFewRows) {
             forPanels<4>(
-                a.panels, [&](Index p) { bf16Panels<kFewRows, 4>(a, p, rows); },
-                [&](Index p) { bf16Panels<kFewRows, 1>(a, p, rows); });
-        } else if (a.m <= kSomeRows) {
+                a.panels, [&](Index p) { bf16Panels<kFewRows, 4>(a, p, from, length); },
+                [&](Index p) { bf16Panels<kFewRows, 1>(a, p, from, length); });
+        } else if (bf16 && a.m <= kSomeRows) {
             forPanels<2>(
-                a.panels, [&](Index p) { bf16Panels<kSomeRows, 2>(a, p, rows); },
-                [&](Index p) { bf16Panels<kSomeRows, 1>(a, p, rows); });
+                a.panels, [&](Index p) { bf16Panels<kSomeRows, 2>(a, p, from, length); },
+                [&](Index p) { bf16Panels<kSomeRows, 1>(a, p, from, length); });
+        } else if (bf16) {
+            forPanels<kManyPanels>(
+                a.panels, [&](Index p) { bf16Panels<kManyRows, kManyPanels>(a, p, from, length); },
+                [&](Index p) { bf16Panels<kManyRows, 1>(a, p, from, length); });
+        } else if (a.m <= kFewRows) {
+            forPanels<4>(
+                a.panels, [&](Index p) { e4m3Panels<kFewRows, 4, false>(a, p, from, length); },
+                [&](Index p) { e4m3Panels<kFewRows, 1, false>(a, p, from, length); });
+        } else if (a.m <= kSomeE4m3Rows) {
+            forPanels<2>(
+                a.panels, [&](Index p) { e4m3Panels<kSomeE4m3Rows, 2, false>(a, p, from, length); },
+                [&](Index p) { e4m3Panels<kSomeE4m3Rows, 1, false>(a, p, from, length); });
+        } else if (!tiles) {
+            forPanels<1>(
+                a.panels, [&](Index p) { e4m3Panels<kManyRows, 1, false>(a, p, from, length); }, [](Index) {});
         } else {
             forPanels<kManyPanels>(
-                a.panels, [&](Index p) { bf16Panels<kManyRows, kManyPanels>(a, p, rows); },
-                [&](Index p) { bf16Panels<kManyRows, 1>(a, p, rows); });
+                a.panels, [&](Index p) { e4m3Panels<kManyRows, kManyPanels, true>(a, p, from, length); },
+                [&](Index p) { e4m3Panels<kManyRows, 1, true>(a, p, from, length); });
         }
-        return;
-    }
-    for (Index i = 0; i < a.m * a.panels * kPanelColumns; i += kWidth) store(a.out + i, zero());
-    if (a.m == 1) {
-        forPanels<4>(
-            a.panels, [&](Index p) { e4m3RowPanels<4>(a, p, rows[0]); },
-            [&](Index p) { e4m3RowPanels<1>(a, p, rows[0]); });
-    } else {
-        forPanels<kManyPanels>(
-            a.panels, [&](Index p) { e4m3Panels<kManyRows, kManyPanels>(a, p, rows); },
-            [&](Index p) { e4m3Panels<kManyRows, 1>(a, p, rows); });
     }
 }
 
