@@ -17,21 +17,24 @@ inline constexpr int kSomeRows = 12;
 inline constexpr int kSomeE4m3Rows = 12;
 inline constexpr int kManyRows = 12;
 inline constexpr int kManyPanels = 2;
-inline constexpr int kGroupRows = 12;
+inline constexpr int kInt8Rows = 12;
+inline constexpr int kInt4Rows = 12;
 #elif defined(__AVX2__)
 inline constexpr int kFewRows = 1;
 inline constexpr int kSomeRows = 2;
 inline constexpr int kSomeE4m3Rows = 3;
 inline constexpr int kManyRows = 6;
 inline constexpr int kManyPanels = 1;
-inline constexpr int kGroupRows = 6;
+inline constexpr int kInt8Rows = 4;
+inline constexpr int kInt4Rows = 6;
 #else
 inline constexpr int kFewRows = 1;
 inline constexpr int kSomeRows = 2;
 inline constexpr int kSomeE4m3Rows = 2;
 inline constexpr int kManyRows = 2;
 inline constexpr int kManyPanels = 1;
-inline constexpr int kGroupRows = 2;
+inline constexpr int kInt8Rows = 2;
+inline constexpr int kInt4Rows = 2;
 #endif
 
 #if defined(__AVX512F__)

@@ -56,17 +56,18 @@ inline void int8Group(const GroupCodes<C>& codes, const GroupActivation* const* 
             for (int t = 0; t < M; ++t) sums[t][c] = dotBytes(sums[t][c], w, a[t]);
         }
 #else
-        Lanes a[M][2];
-        for (int t = 0; t < M; ++t) {
-            a[t][0] = broadcast32(x[t]->wide + group * kGroupValues + i);
-            a[t][1] = broadcast32(x[t]->wide + group * kGroupValues + i + 2);
-        }
+        Lanes even[C];
+        Lanes odd[C];
         for (int c = 0; c < C; ++c) {
             const Lanes w = loadLanes(codes.at[c] + i * 16);
-            const Lanes even = evenSigned(w);
-            const Lanes odd = oddSigned(w);
-            for (int t = 0; t < M; ++t) {
-                sums[t][c] = add32(sums[t][c], add32(multiplyAdd16(even, a[t][0]), multiplyAdd16(odd, a[t][1])));
+            even[c] = evenSigned(w);
+            odd[c] = oddSigned(w);
+        }
+        for (int t = 0; t < M; ++t) {
+            const Lanes first = broadcast32(x[t]->wide + group * kGroupValues + i);
+            const Lanes second = broadcast32(x[t]->wide + group * kGroupValues + i + 2);
+            for (int c = 0; c < C; ++c) {
+                sums[t][c] = add32(sums[t][c], add32(multiplyAdd16(even[c], first), multiplyAdd16(odd[c], second)));
             }
         }
 #endif
@@ -77,21 +78,22 @@ template <int M, int C>
 inline void int4Group(const GroupCodes<C>& codes, const GroupActivation* const* x, Index group, Lanes sums[M][C]) {
     for (Index i = 0; i < kGroupValues; i += 8) {
         codes.prefetch(i / 8, kGroupAhead<DType::kInt4Group, M>);
-        Lanes a[M][2];
-        for (int t = 0; t < M; ++t) {
-            a[t][0] = broadcast32(x[t]->codes + group * kGroupValues + i);
-            a[t][1] = broadcast32(x[t]->codes + group * kGroupValues + i + 4);
-        }
+        Lanes low[C];
+        Lanes high[C];
         for (int c = 0; c < C; ++c) {
             const Lanes w = loadLanes(codes.at[c] + i * 8);
-            const Lanes low = lowNibbles(w);
-            const Lanes high = highNibbles(w);
-            for (int t = 0; t < M; ++t) {
+            low[c] = lowNibbles(w);
+            high[c] = highNibbles(w);
+        }
+        for (int t = 0; t < M; ++t) {
+            const Lanes first = broadcast32(x[t]->codes + group * kGroupValues + i);
+            const Lanes second = broadcast32(x[t]->codes + group * kGroupValues + i + 4);
+            for (int c = 0; c < C; ++c) {
 #if defined(__AVX512VNNI__)
-                sums[t][c] = dotBytes(dotBytes(sums[t][c], low, a[t][0]), high, a[t][1]);
+                sums[t][c] = dotBytes(dotBytes(sums[t][c], low[c], first), high[c], second);
 #else
                 // At most 8 sums of two products of 15 * 127 each: 30480 fits 16 bits.
-                sums[t][c] = add16(sums[t][c], add16(multiplyAdd8(low, a[t][0]), multiplyAdd8(high, a[t][1])));
+                sums[t][c] = add16(sums[t][c], add16(multiplyAdd8(low[c], first), multiplyAdd8(high[c], second)));
 #endif
             }
         }
@@ -172,7 +174,7 @@ void groupPanels(const PanelProductParams& a) {
         return;
     }
     for (Index p = 0; p < a.panels; ++p) {
-        forTiles<kGroupRows>(a.m, [&]<int M>(Index t) {
+        forTiles<kType == DType::kInt8Group ? kInt8Rows : kInt4Rows>(a.m, [&]<int M>(Index t) {
             groupTile<kType, M, 1>(panel + p, a.rows + t, blocks, a.out + t * stride + p * kPanelColumns, stride);
         });
     }
