@@ -191,7 +191,7 @@ int runDebug(std::vector<std::string> arguments) {
     app.add_option("--numerics", options.numerics, "float32: weights dequantised, activations float32");
     app.add_option("--backend", options.backend, "cpu");
     app.add_option("--kernels", options.kernels,
-                   "auto, or the instruction set of the CPU kernels: scalar, avx2, avx512");
+                   "auto, or the instruction set of the CPU kernels: scalar, avx2, avx512, avx512vnni");
     try {
         std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
         app.parse(std::move(arguments));

@@ -15,6 +15,7 @@ namespace {
 struct CpuFeatures {
     bool avx2 = false;    // AVX2, FMA, F16C and the upper halves of the registers saved by the system
     bool avx512 = false;  // F, BW, VL, DQ and the mask and 512-bit registers saved by the system
+    bool vnni = false;    // AVX512_VNNI besides
 };
 
 /// XCR0: which register state the operating system saves. In assembly because the intrinsic needs a compiler flag.
@@ -38,6 +39,7 @@ CpuFeatures readCpuFeatures() {
     features.avx2 = has(b, bit_AVX2) && (saved & 0x6U) == 0x6U;
     features.avx512 =
         features.avx2 && has(b, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ) && (saved & 0xE6U) == 0xE6U;
+    features.vnni = features.avx512 && has(c, bit_AVX512VNNI);
     return features;
 }
 #endif
@@ -49,6 +51,7 @@ const char* isaName(Isa isa) {
         case Isa::kScalar: return "scalar";
         case Isa::kAvx2: return "avx2";
         case Isa::kAvx512: return "avx512";
+        case Isa::kAvx512Vnni: return "avx512vnni";
     }
     return "unknown";
 }
@@ -64,6 +67,7 @@ bool isaAvailable(Isa isa) {
     if (isa == Isa::kScalar) return true;
 #if defined(__x86_64__)
     static const CpuFeatures features = readCpuFeatures();
+    if (isa == Isa::kAvx512Vnni) return features.vnni;
     return isa == Isa::kAvx2 ? features.avx2 : features.avx512;
 #else
     return false;
@@ -94,6 +98,9 @@ extern const KernelTable kTable;
 namespace avx512 {
 extern const KernelTable kTable;
 }
+namespace avx512vnni {
+extern const KernelTable kTable;
+}
 #endif
 namespace scalar {
 extern const KernelTable kTable;
@@ -101,6 +108,7 @@ extern const KernelTable kTable;
 
 const KernelTable& kernelTable(Isa isa) {
 #if defined(__x86_64__)
+    if (isa == Isa::kAvx512Vnni) return avx512vnni::kTable;
     if (isa == Isa::kAvx512) return avx512::kTable;
     if (isa == Isa::kAvx2) return avx2::kTable;
 #endif

@@ -9,11 +9,12 @@ namespace step3::kernels {
 
 /// Instruction sets the CPU kernels are compiled for, weakest first. A new one (NEON) is a name here, a section in
 /// cpu/simd.h and an entry in kernels/CMakeLists.txt.
-enum class Isa : std::uint8_t { kScalar, kAvx2, kAvx512 };
+enum class Isa : std::uint8_t { kScalar, kAvx2, kAvx512, kAvx512Vnni };
 
-inline constexpr std::array<Isa, 3> kAllIsas{Isa::kScalar, Isa::kAvx2, Isa::kAvx512};
+inline constexpr std::array<Isa, 4> kAllIsas{Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni};
 
-/// "scalar", "avx2" (with FMA and F16C), "avx512" (F, BW, VL, DQ).
+/// "scalar", "avx2" (with FMA and F16C), "avx512" (F, BW, VL, DQ), "avx512vnni" (these and VNNI, dot
+/// products of bytes for the group formats).
 const char* isaName(Isa isa);
 std::optional<Isa> parseIsa(std::string_view name);
 

@@ -15,7 +15,7 @@ std::int64_t visionAttentionScratch(std::int64_t dim) {
 
 const VisionTable& visionTable(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::kAvx512) return kVisionTableAvx512;
+    if (isa == Isa::kAvx512 || isa == Isa::kAvx512Vnni) return kVisionTableAvx512;
     if (isa == Isa::kAvx2) return kVisionTableAvx2;
 #endif
     (void)isa;
