@@ -1,7 +1,9 @@
 #include "app/cli/answer_printer.h"
 
 #include <iostream>
+#include <utility>
 
+#include "app/cli/command.h"
 #include "app/cli/terminal.h"
 
 namespace step3::cli {
@@ -37,10 +39,7 @@ void AnswerPrinter::show(const Event& event) {
 void AnswerPrinter::finish() {
     progress_.clear();
     endReasoning();
-    if (lineOpen_) std::cout << "\n";
-    lineOpen_ = false;
-    std::cout.flush();
-    if (!std::cout) throw Error(ErrorCode::kIo, "standard output: cannot be written");
+    writeOutput(std::exchange(lineOpen_, false) ? "\n" : "");
 }
 
 void AnswerPrinter::write(std::string_view text) {

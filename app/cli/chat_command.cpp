@@ -69,9 +69,7 @@ std::string readStandardInput() {
 int answerOnce(const ChatOptions& options, Engine& engine, Conversation& conversation, const std::string& question) {
     if (options.json) {
         const Answer answer = conversation.ask(question, [](const Event&) {});
-        std::cout << answerJson(answer, engine.info()).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-        std::cout.flush();
-        if (!std::cout) throw Error(ErrorCode::kIo, "standard output: cannot be written");
+        writeOutput(answerJson(answer, engine.info()).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
         return answer.reason == FinishReason::kCancelled ? kInterrupted : kSuccess;
     }
     AnswerPrinter printer;

@@ -24,8 +24,7 @@ void print(const std::string& name, const std::string& message) {
     std::cerr << name + ": " + oneLine(message) + "\n";
 }
 
-/// The shortest text of a bound, as a user would write it.
-std::string numberText(double value) {
+std::string boundText(double value) {
     std::ostringstream out;
     out << value;
     return out.str();
@@ -59,6 +58,11 @@ int runGuarded(const std::string& name, const std::function<int()>& body) {
     return kFailure;
 }
 
+void writeOutput(const std::string& text) {
+    std::cout << text << std::flush;
+    if (!std::cout) throw Error(ErrorCode::kIo, "standard output: cannot be written");
+}
+
 CLI::Validator wholeNumber(std::int64_t low, std::int64_t high) {
     return {[low, high](std::string& text) {
                 std::int64_t value = 0;
@@ -81,7 +85,7 @@ CLI::Validator numberIn(double low, double high) {
                 if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high) {
                     return std::string();
                 }
-                return "expected a number from " + numberText(low) + " to " + numberText(high) + ", found \"" + text +
+                return "expected a number from " + boundText(low) + " to " + boundText(high) + ", found \"" + text +
                        "\"";
             },
             ""};

@@ -31,6 +31,9 @@ void printError(const std::string& name, const std::string& message);
 void printUsageError(const std::string& name, const std::string& message);
 void printWarning(const std::string& name, const std::string& message);
 
+/// Writes to standard output. Throws Error kIo if it takes no more.
+void writeOutput(const std::string& text);
+
 /// Checks of option values; the message names the range and what was found.
 CLI::Validator wholeNumber(std::int64_t low, std::int64_t high = INT64_MAX);
 CLI::Validator numberIn(double low, double high);

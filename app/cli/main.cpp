@@ -6,6 +6,7 @@
 #include "app/cli/chat_command.h"
 #include "app/cli/command.h"
 #include "app/cli/debug_command.h"
+#include "app/cli/inspect_command.h"
 #include "app/cli/serve_command.h"
 
 namespace {
@@ -55,6 +56,7 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     int exitCode = kSuccess;
     addChatCommand(app, exitCode);
+    addInspectCommand(app, exitCode);
     addServeCommand(app, exitCode);
     addBenchCommand(app, exitCode);
     addDebugCommand(app, exitCode);

@@ -9,12 +9,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+}  // namespace
+
 std::string folderName(const fs::path& folder) {
     const fs::path path = fs::absolute(folder).lexically_normal();
     return (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
 }
-
-}  // namespace
 
 fs::path modelFolder(const fs::path& asked) {
     std::error_code ignored;

@@ -8,6 +8,13 @@
 
 namespace step3::attention {
 
+std::uint64_t kvBytesPerToken(std::int64_t layers, std::int64_t headDim, KvFormat format) {
+    switch (format) {
+        case KvFormat::kFloat32: break;
+    }
+    return static_cast<std::uint64_t>(layers * 2 * headDim) * sizeof(float);
+}
+
 KvCache::KvCache(std::int64_t layers, std::int64_t headDim, KvFormat format)
     : layers_(layers),
       headDim_(headDim),
@@ -16,7 +23,7 @@ KvCache::KvCache(std::int64_t layers, std::int64_t headDim, KvFormat format)
       valuePages_(static_cast<std::size_t>(layers)) {}
 
 std::uint64_t KvCache::bytes() const {
-    return pages_.size() * static_cast<std::uint64_t>(layers_ * 2 * kKvPageTokens * headDim_) * sizeof(float);
+    return pages_.size() * kKvPageTokens * kvBytesPerToken(layers_, headDim_, format_);
 }
 
 void KvCache::reserve(std::int64_t tokens) {

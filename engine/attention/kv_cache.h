@@ -13,6 +13,9 @@ enum class KvFormat : std::uint8_t { kFloat32 };
 /// Tokens of one page.
 inline constexpr std::int64_t kKvPageTokens = 64;
 
+/// Bytes that K and V of one token take in all layers (spec step3-model section 1.2: one head each).
+std::uint64_t kvBytesPerToken(std::int64_t layers, std::int64_t headDim, KvFormat format = KvFormat::kFloat32);
+
 /// K (after RoPE) and V of one sequence in all layers, one shared head each, in pages of kKvPageTokens tokens. A page
 /// holds [L, 2, kKvPageTokens, D].
 class KvCache {

@@ -17,13 +17,15 @@ std::optional<std::uint64_t> readNumber(const char* file) {
     return value;
 }
 
-/// MemAvailable of /proc/meminfo, given there in KiB.
-std::optional<std::uint64_t> systemAvailable() {
+constexpr std::uint64_t kUnknown = 1ULL << 30U;
+
+/// A line of /proc/meminfo, given there in KiB.
+std::optional<std::uint64_t> systemMemory(const char* name) {
     std::ifstream stream("/proc/meminfo");
     std::string key;
     while (stream >> key) {
         std::uint64_t kibibytes = 0;
-        if (key == "MemAvailable:" && stream >> kibibytes) return kibibytes << 10U;
+        if (key == name && stream >> kibibytes) return kibibytes << 10U;
         stream.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
     }
     return std::nullopt;
@@ -40,9 +42,15 @@ std::optional<std::uint64_t> groupAvailable() {
 }  // namespace
 
 std::uint64_t availableMemory() {
-    constexpr std::uint64_t kUnknown = 1ULL << 30U;
-    const auto system = systemAvailable();
+    const auto system = systemMemory("MemAvailable:");
     const auto group = groupAvailable();
+    if (system && group) return std::min(*system, *group);
+    return system ? *system : group.value_or(kUnknown);
+}
+
+std::uint64_t totalMemory() {
+    const auto system = systemMemory("MemTotal:");
+    const auto group = readNumber("/sys/fs/cgroup/memory.max");
     if (system && group) return std::min(*system, *group);
     return system ? *system : group.value_or(kUnknown);
 }

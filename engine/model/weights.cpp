@@ -10,6 +10,7 @@
 #include "engine/error.h"
 #include "engine/model/arena.h"
 #include "engine/model/memory.h"
+#include "engine/model/summary.h"
 #include "kernels/gemm/panels.h"
 
 namespace step3::model {
@@ -53,18 +54,6 @@ struct PackedTensor {
 
 std::string mebibytes(std::uint64_t bytes) {
     return std::to_string(bytes >> 20U) + " MiB";
-}
-
-/// Everything but the routed experts, the vision part and the embedding table, of which a token reads one row.
-std::uint64_t bytesOfEveryToken(const Checkpoint& checkpoint) {
-    std::uint64_t bytes = 0;
-    for (const TensorSpec& spec : checkpoint.registry()) {
-        const bool sparse = spec.role == TensorRole::kVision || spec.name == "model.embed_tokens.weight" ||
-                            (spec.role == TensorRole::kFfn && spec.shape.size() == 3);
-        const Tensor* tensor = checkpoint.find(spec.name);
-        if (tensor != nullptr && !sparse) bytes += tensor->byteSize;
-    }
-    return bytes;
 }
 
 std::int64_t roundUp(std::int64_t bytes) {
@@ -260,7 +249,7 @@ std::shared_ptr<const Checkpoint> openWeights(const std::filesystem::path& folde
         mode = *parsed;
     }
     mode = chooseLoadMode(mode, options.formats, packedBytes(*checkpoint, options.formats),
-                          bytesOfEveryToken(*checkpoint), availableMemory());
+                          summarize(*checkpoint).bytesEveryToken, availableMemory());
     if (mode == LoadMode::kRead) {
         return readWeights(std::move(checkpoint), options.formats, pool, kernels::activeKernels(), progress, stop);
     }

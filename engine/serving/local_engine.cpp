@@ -7,6 +7,7 @@
 #include "engine/image/preprocess.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/memory.h"
+#include "engine/model/summary.h"
 #include "engine/model/weights.h"
 #include "engine/sampling/structured/constraint_compiler.h"
 #include "engine/serving/prompt.h"
@@ -48,26 +49,6 @@ void throwIfStopped(const std::stop_token& stop) {
 std::string folderName(const std::filesystem::path& folder) {
     const auto path = std::filesystem::absolute(folder).lexically_normal();
     return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
-}
-
-/// Parameters of all tensors; and of those that take part in one text token: of the routed experts top-k of E, neither
-/// the vision part nor the embedding table, of which a token reads one row (spec step3-model section 1.2).
-void countParameters(const model::Checkpoint& checkpoint, ModelInfo& info) {
-    const model::TextConfig& text = checkpoint.config().text;
-    for (const model::TensorSpec& spec : checkpoint.registry()) {
-        const model::Tensor* tensor = checkpoint.find(spec.name);
-        if (tensor == nullptr) continue;
-        std::uint64_t count = 1;
-        for (const std::int64_t size : spec.shape) count *= static_cast<std::uint64_t>(size);
-        info.parametersTotal += count;
-        info.weightBytes += tensor->byteSize;
-        const bool routed = spec.role == model::TensorRole::kFfn && spec.shape.size() == 3;
-        const bool table = spec.name == "model.embed_tokens.weight";
-        if (spec.role == model::TensorRole::kVision || table) continue;
-        info.parametersActive +=
-            routed ? count / static_cast<std::uint64_t>(text.numExperts) * static_cast<std::uint64_t>(text.topK)
-                   : count;
-    }
 }
 
 class LocalEngine final : public Engine {
@@ -163,10 +144,11 @@ private:
         info_.vision = config.vision.has_value();
         info_.vocabSize = config.text.vocabSize;
         info_.maxContext = config.text.maxPositions;
-        countParameters(checkpoint, info_);
-        // K and V of every layer, float32 (spec step3-model section 1.2: one head each).
-        info_.kvBytesPerToken =
-            static_cast<std::uint64_t>(2 * config.text.headDim * config.text.numLayers) * sizeof(float);
+        const model::CheckpointSummary summary = model::summarize(checkpoint);
+        info_.parametersTotal = summary.parametersTotal;
+        info_.parametersActive = summary.parametersActive;
+        info_.weightBytes = summary.bytesTotal;
+        info_.kvBytesPerToken = attention::kvBytesPerToken(config.text.numLayers, config.text.headDim);
 
         const model::GenerationConfig& generation = config.generation;
         if (generation.doSample) defaults_.temperature = std::clamp(generation.temperature.value_or(1.0F), 0.0F, 2.0F);
