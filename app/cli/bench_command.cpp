@@ -1,45 +1,65 @@
 #include "app/cli/bench_command.h"
 
-#include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "app/cli/command.h"
+#include "app/cli/image_bench.h"
 #include "app/cli/layer_bench.h"
 #include "app/cli/model_bench.h"
 #include "app/cli/open_model.h"
+#include "app/cli/weight_choice.h"
+#include "engine/model/config.h"
 
 namespace step3::cli {
 namespace {
 
+constexpr const char* kName = "step3 bench";
+
+// What is measured where neither --pp nor --tg is given.
+constexpr std::int64_t kPrompt = 512;
+constexpr std::int64_t kDecode = 128;
+
 struct BenchOptions {
-    std::string model, quant = "bf16", load = "auto", layer;
+    std::string model, layer;
+    WeightChoice weights;
     int threads = 0;
-    std::int64_t prompt = 512, decode = 32, batch = 1, depth = 0;
+    std::optional<std::int64_t> prompt, decode;
+    std::int64_t batch = 1, depth = 0;
+    bool image = false;
     bool json = false;
 };
 
+Json benchLayers(const BenchOptions& options) {
+    if (!options.model.empty()) throw UsageError("--layer needs no --model: its weights are arbitrary");
+    LayerBenchOptions layer;
+    layer.bf16 = options.weights.quant == "bf16";
+    // FP8 is how Step3 is published: nothing to convert.
+    if (options.weights.quant != "fp8") layer.formats = options.weights.formats();
+    layer.threads = options.threads;
+    layer.batch = options.batch;
+    layer.depth = options.depth;
+    return benchRealLayers(layer);
+}
+
 Json bench(const BenchOptions& options) {
-    const model::WeightFormats formats = model::WeightFormats::all(*model::parseWeightFormat(options.quant));
-    if (!options.layer.empty()) {
-        if (!options.model.empty()) throw UsageError("--layer needs no --model: its weights are arbitrary");
-        LayerBenchOptions layer;
-        layer.bf16 = options.quant == "bf16";
-        if (options.quant != "fp8") layer.formats = formats;  // FP8 is how Step3 is published: nothing to convert
-        layer.threads = options.threads;
-        layer.batch = options.batch;
-        layer.depth = options.depth;
-        return benchRealLayers(layer);
-    }
     ModelBenchOptions run;
     run.model = modelFolder(options.model);
-    run.weights = {*model::parseLoadMode(options.load), formats};
+    const model::ModelConfig config = model::loadModelConfig(run.model);
+    const bool summary = !options.prompt && !options.decode;
+    run.weights = options.weights.options();
     run.threads = options.threads;
-    run.prompt = options.prompt;
-    run.decode = options.decode;
+    // A model whose context is shorter is measured over half of it.
+    run.prompt = summary ? std::min(kPrompt, config.text.maxPositions / 2) : options.prompt.value_or(0);
+    run.decode = summary ? std::min(kDecode, config.text.maxPositions / 4) : options.decode.value_or(0);
     run.batch = options.batch;
     run.depth = options.depth;
-    return benchModel(run);
+    // The picture first: opening the model is then measured as a user sees it, and the memory of both counts.
+    Json report = Json::object();
+    if (options.image || (summary && config.vision)) report = benchImage(run.model, run.weights, run.threads);
+    report.update(benchModel(run));
+    return report;
 }
 
 }  // namespace
@@ -48,21 +68,14 @@ void addBenchCommand(CLI::App& app, int& exitCode) {
     CLI::App* command = app.add_subcommand("bench", "Measure speed and memory of a model on this machine");
     const auto options = std::make_shared<BenchOptions>();
     command->add_option("--model", options->model, "Model folder (default: the model that ships)")->type_name("DIR");
-    command
-        ->add_option("--quant", options->quant,
-                     "Weights in memory: bf16 (as stored), fp8, int8 or int4 (default: bf16)")
-        ->check(CLI::IsMember({"bf16", "fp8", "int8", "int4"}))
-        ->type_name("FORMAT");
-    command->add_option("--load", options->load, "Weights: auto, read into memory or mmap (default: auto)")
-        ->check(CLI::IsMember({"auto", "read", "mmap"}))
-        ->type_name("MODE");
+    addWeightOptions(*command, options->weights);
     command->add_option("--threads", options->threads, "Threads (default: all CPUs this process may use)")
         ->check(wholeNumber(0, 4096))
         ->type_name("N");
-    command->add_option("--pp", options->prompt, "Tokens of the prompt, 0: none (default: 512)")
+    command->add_option("--pp", options->prompt, "Read a prompt of N random tokens (default: 0)")
         ->check(wholeNumber(0, 1 << 20))
         ->type_name("N");
-    command->add_option("--tg", options->decode, "Steps to decode, 0: none (default: 32)")
+    command->add_option("--tg", options->decode, "Decode N steps (default: 0)")
         ->check(wholeNumber(0, 1 << 20))
         ->type_name("N");
     command->add_option("--batch", options->batch, "Sequences that decode together (default: 1)")
@@ -71,19 +84,22 @@ void addBenchCommand(CLI::App& app, int& exitCode) {
     command->add_option("--depth", options->depth, "Tokens of context of each when decoding starts (default: 0)")
         ->check(wholeNumber(0, 1 << 20))
         ->type_name("N");
+    command->add_flag("--image", options->image, "Ask about a picture too: time to the first token");
     command
         ->add_option("--layer", options->layer,
                      "real: instead of a model, Step3's layers at their full size and what they imply for all 61")
-        ->check(CLI::IsMember({"real"}))
+        ->check(oneOf({"real"}))
         ->type_name("SIZE");
     command->add_flag("--json", options->json, "Print one JSON object");
+    command->footer(
+        "Without --pp and --tg a summary is measured: a prompt of 512 tokens, 128 decoded tokens and,\n"
+        "if the model reads pictures, a question about one.");
     command->callback([options, &exitCode] {
-        exitCode = runGuarded("step3 bench", [&] {
-            const Json report = bench(*options);
-            if (options->json)
-                std::cout << report.dump() << '\n';
-            else
-                std::cout << (options->layer.empty() ? modelBenchText(report) : layerBenchText(report));
+        exitCode = runGuarded(kName, [&] {
+            const bool layers = !options->layer.empty();
+            const Json report = layers ? benchLayers(*options) : bench(*options);
+            writeOutput(options->json ? report.dump() + "\n"
+                                      : (layers ? layerBenchText(report) : modelBenchText(report)));
             return kSuccess;
         });
     });

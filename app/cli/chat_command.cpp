@@ -13,6 +13,7 @@
 #include "app/cli/interactive_chat.h"
 #include "app/cli/open_model.h"
 #include "app/cli/terminal.h"
+#include "app/cli/weight_choice.h"
 #include "engine/json.h"
 
 namespace step3::cli {
@@ -24,6 +25,7 @@ constexpr int kInterrupted = 130;  // as shells say of a program that Ctrl-C end
 
 struct ChatOptions {
     std::filesystem::path model;
+    WeightChoice weights;
     std::vector<std::filesystem::path> images;
     std::optional<std::string> prompt;
     std::optional<std::int32_t> maxTokens;
@@ -87,6 +89,7 @@ int chat(const ChatOptions& options) {
     }
     OpenOptions open;
     open.model = modelFolder(options.model);
+    open.weights = options.weights.options();
     const auto engine = openModel(open);
     Conversation conversation(*engine, baseRequest(options, *engine));
     for (const auto& file : options.images) conversation.attach(file);
@@ -118,6 +121,7 @@ void addChatCommand(CLI::App& app, int& exitCode) {
         ->type_name("T")
         ->check(numberIn(0, 2));
     command->add_option("--seed", options->seed, "Same seed, same answer")->type_name("S")->check(wholeNumber(0));
+    addWeightOptions(*command, options->weights);
     command->add_flag("--no-think", options->noThink, "Answer at once, without reasoning first");
     command->add_flag("--json", options->json,
                       "Print one JSON object: text, reasoning, finish_reason, usage with ttft_s and tpot_s");

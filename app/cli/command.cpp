@@ -91,4 +91,17 @@ CLI::Validator numberIn(double low, double high) {
             ""};
 }
 
+CLI::Validator oneOf(std::vector<std::string> words) {
+    return {[words = std::move(words)](std::string& text) {
+                std::string list;
+                for (const std::string& word : words) {
+                    if (word == text) return std::string();
+                    if (!list.empty()) list += ", ";
+                    list += word;
+                }
+                return "expected " + (words.size() > 1 ? "one of " + list : list) + ", found \"" + text + "\"";
+            },
+            ""};
+}
+
 }  // namespace step3::cli

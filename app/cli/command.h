@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -37,5 +38,6 @@ void writeOutput(const std::string& text);
 /// Checks of option values; the message names the range and what was found.
 CLI::Validator wholeNumber(std::int64_t low, std::int64_t high = INT64_MAX);
 CLI::Validator numberIn(double low, double high);
+CLI::Validator oneOf(std::vector<std::string> words);
 
 }  // namespace step3::cli

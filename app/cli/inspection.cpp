@@ -82,7 +82,8 @@ Inspection inspect(const std::filesystem::path& folder) {
     inspection.folder = folder;
     inspection.config = checkpoint->config();
     inspection.summary = model::summarize(*checkpoint);
-    for (const char* name : {"bf16", "fp8", "int8", "int4"}) {
+    inspection.memoryByFormat.emplace_back("stored", model::packedBytes(*checkpoint, {}));
+    for (const char* name : {"fp8", "int8", "int4"}) {
         const auto formats = model::WeightFormats::all(*model::parseWeightFormat(name));
         inspection.memoryByFormat.emplace_back(name, model::packedBytes(*checkpoint, formats));
     }
@@ -162,7 +163,7 @@ std::string inspectionText(const Inspection& inspection) {
     std::string memory;
     for (const auto& [name, count] : inspection.memoryByFormat) {
         if (!memory.empty()) memory += ", ";
-        memory += name + " " + bytesText(count);
+        memory += (name == "stored" ? "as stored" : "--quant " + name) + " " + bytesText(count);
     }
     out += line("in memory", memory);
     out += line("KV cache", bytesText(inspection.kvBytesPerToken) + " a token, " + bytesText(inspection.kvBytes()) +

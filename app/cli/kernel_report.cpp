@@ -50,6 +50,10 @@ std::vector<KernelRow> kernelRows() {
     const VisionTable& (*const vision)(Isa) = &kernels::visionTable;
     return {
         row("gemm/dot_rows", cpu, &KernelTable::dotRows),
+        row("gemm/panel_product", cpu, &KernelTable::panelProduct),
+        row("gemm/prepare_row", cpu, &KernelTable::prepareRow),
+        row("gemm/quantise_int8", cpu, &KernelTable::quantiseInt8),
+        row("gemm/quantise_int4", cpu, &KernelTable::quantiseInt4),
         row("gemm/widen_row", cpu, &KernelTable::widenRow),
         row("norm/rms_norm", cpu, &KernelTable::rmsNorm),
         row("rope/rope", cpu, &KernelTable::rope),
@@ -110,12 +114,18 @@ Json kernelReportJson() {
 }
 
 std::string kernelReportText() {
-    std::string text = "Instruction sets\n  compiled in  " + joined(compiledIsas()) + "\n  available    " +
-                       joined(availableIsas()) + "\n  active       " + kernels::isaName(kernels::activeIsa()) +
-                       "  (STEP3_ISA chooses another)\n\nKernels" + std::string(20, ' ') + "versions" +
-                       std::string(15, ' ') + "active\n";
+    constexpr std::size_t kNames = 28;
+    constexpr std::size_t kVersions = 36;
+    std::string text = "Instruction sets\n";
+    text += "  compiled in  " + joined(compiledIsas()) + "\n";
+    text += "  available    " + joined(availableIsas()) + "\n";
+    text +=
+        "  active       " + std::string(kernels::isaName(kernels::activeIsa())) + " (STEP3_ISA chooses another)\n\n";
+    text += padded("Kernels", kNames) + padded("versions", kVersions) + "active\n";
     for (const KernelRow& kernel : kernelRows()) {
-        text += "  " + padded(kernel.name, 25) + padded(joined(kernel.own), 23) + kernels::isaName(kernel.runs) + "\n";
+        text += padded("  " + kernel.name, kNames) + padded(joined(kernel.own), kVersions);
+        text += kernels::isaName(kernel.runs);
+        text += '\n';
     }
     return text;
 }

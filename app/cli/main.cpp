@@ -6,6 +6,7 @@
 #include "app/cli/chat_command.h"
 #include "app/cli/command.h"
 #include "app/cli/debug_command.h"
+#include "app/cli/help_formatter.h"
 #include "app/cli/inspect_command.h"
 #include "app/cli/serve_command.h"
 
@@ -52,7 +53,9 @@ int reportParseError(const CLI::App& app, const CLI::ParseError& error) {
 int main(int argc, char** argv) {
     CLI::App app("Answers questions about pictures and text with Step3 vision-language models, on this machine.",
                  "step3");
-    app.set_version_flag("--version", "step3 " STEP3_VERSION);
+    app.formatter(std::make_shared<HelpFormatter>());
+    app.set_help_flag("-h,--help", "Print this help");
+    app.set_version_flag("--version", "step3 " STEP3_VERSION, "Print the version");
     app.require_subcommand(1);
     int exitCode = kSuccess;
     addChatCommand(app, exitCode);
@@ -60,6 +63,8 @@ int main(int argc, char** argv) {
     addServeCommand(app, exitCode);
     addBenchCommand(app, exitCode);
     addDebugCommand(app, exitCode);
+    // After the commands, which would take it over.
+    app.footer("step3 COMMAND --help tells more about each. Exit status: 0, 1 if it failed, 2 for a wrong call.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -11,7 +11,9 @@
 #include <sys/resource.h>
 
 #include "app/cli/memory_bandwidth.h"
+#include "app/cli/multiply_add_rate.h"
 #include "engine/afd/pipeline.h"
+#include "engine/model/summary.h"
 #include "engine/model/weights.h"
 #include "kernels/gemm/panels.h"
 
@@ -83,8 +85,13 @@ public:
             report["roofline_fraction"] = read / limit;
             return report;
         }
-        if (options_.prompt > 0) setSpeed(report, "", options_.prompt, last_);
         setMemory(report);
+        if (options_.prompt > 0) {
+            setSpeed(report, "", options_.prompt, last_);
+            const double reached = operationsOfPrompt() / 1e9 / last_.wall;
+            report["gflop_per_s"] = reached;
+            report["roofline_fraction"] = reached / multiplyAddRate(pool_);
+        }
         return report;
     }
 
@@ -93,6 +100,14 @@ private:
         rusage usage{};
         ::getrusage(RUSAGE_SELF, &usage);
         report["rss_mib"] = usage.ru_maxrss / 1024;
+    }
+
+    /// Multiplications and additions of the matrices, attention's scores left out; the LM head runs for the last token.
+    [[nodiscard]] double operationsOfPrompt() const {
+        const model::TextConfig& text = weights_->config().text;
+        const auto head = static_cast<double>(text.vocabSize * text.hiddenSize);
+        const auto active = static_cast<double>(model::summarize(*weights_).parametersActive);
+        return 2 * ((active - head) * static_cast<double>(options_.prompt) + head);
     }
 
     void setSpeed(Json& report, const std::string& prefix, std::int64_t tokens, const Time& time) {
@@ -168,6 +183,9 @@ std::string modelBenchText(const Json& report) {
     text += "instruction set " + report["isa"].get<std::string>() + ", " + report["threads"].dump() + " threads";
     add("load_average", ", load average %.1f");
     text += '\n';
+    add("open_s", "open            %.2f s\n");
+    add("image_first_token_s", "picture asked   %.3f s to the first token");
+    add("image_tokens", " (%.0f tokens of the picture)\n");
     add("load_s", "load            %.2f s\n");
     add("first_token_s", "first token     %.3f s\n");
     add("prompt_tokens_per_s", "prompt          %.1f tokens/s");
@@ -177,6 +195,9 @@ std::string modelBenchText(const Json& report) {
         add("tokens_per_s_cpu", " (%.1f per CPU second)\n");
         add("read_gb_per_s", "weights read    %.1f GB/s");
         add("roofline_fraction", ", %.2f of what the memory gives\n");
+    } else {
+        add("gflop_per_s", "arithmetic      %.1f GFLOP/s");
+        add("roofline_fraction", ", %.2f of what the registers give\n");
     }
     add("rss_mib", "memory at most  %.0f MiB\n");
     return text;

@@ -21,7 +21,9 @@ struct ModelBenchOptions {
 
 /// Runs the model's forward pass on random tokens and measures it (spec performance section 5): the prompt as one
 /// sequence with the logits of its last token, the decode steps with the logits of all. Loading and warm-up are not
-/// part of the speeds. Throws Error.
+/// part of the speeds. `roofline_fraction` is of what this machine gives, measured at the end: when decoding, the bytes
+/// of weights read a second against its memory bandwidth; of a prompt, the matrices' operations against its
+/// multiply-adds. Throws Error.
 Json benchModel(const ModelBenchOptions& options);
 /// The same as text.
 std::string modelBenchText(const Json& report);

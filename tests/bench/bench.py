@@ -51,10 +51,11 @@ def main():
     parser.add_argument("--model", help="checkpoint folder; without it the shipped model")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--tg", type=int, default=128, help="decode steps of a run; long enough for several of the scheduler's slices")
     parser.add_argument("--json", dest="json_file")
     args = parser.parse_args()
     threads = ["--threads", str(args.threads)] if args.threads else []
-    decode = ["--pp", "0", "--tg", "128", *threads]
+    decode = ["--pp", "0", "--tg", str(args.tg), *threads]
 
     whole = bench(args.binary, args.model, threads)
     idle, busy = [], []

@@ -80,7 +80,7 @@ TEST_CASE("Ctrl-C at the prompt clears the line") {
     program.type("\003");
     program.waitFor("\r\n> ");
     program.type("/what\n");  // what was typed before is gone
-    program.waitFor("unknown command /what;");
+    program.waitFor("unknown command /what; /help lists them\r\n> ");
     program.type("\004");
     CHECK(program.wait() == 0);
 }
@@ -96,7 +96,7 @@ TEST_CASE("Ctrl-C stops an answer, not the program") {
     program.waitFor("(stopped)\r\n");
     program.waitFor("> ");
     program.type("/what\n");
-    program.waitFor("unknown command /what;");
+    program.waitFor("unknown command /what; /help lists them\r\n> ");
     program.type("\004");
     CHECK(program.wait() == 0);
 }
@@ -107,7 +107,7 @@ TEST_CASE("wide characters are edited as characters") {
     RunningProgram program(kTerminal, {"chat"}, environment);
     program.waitFor("> ");
     program.type("/\xE4\xBD\xA0\xF0\x9F\xA6\x8A\x7F\xE5\xA5\xBD\n");  // the fox is taken back
-    program.waitFor("unknown command /\xE4\xBD\xA0\xE5\xA5\xBD;");
+    program.waitFor("unknown command /\xE4\xBD\xA0\xE5\xA5\xBD; /help lists them\r\n> ");
     program.type("\004");
     CHECK(program.wait() == 0);
 }
@@ -119,7 +119,7 @@ TEST_CASE("typed lines are kept for this user only") {
         RunningProgram program(kTerminal, {"chat"}, environment);
         program.waitFor("> ");
         program.type("/first\n");
-        program.waitFor("unknown command /first;");
+        program.waitFor("unknown command /first; /help lists them\r\n> ");
         program.type("\004");
         CHECK(program.wait() == 0);
     }
@@ -132,7 +132,7 @@ TEST_CASE("typed lines are kept for this user only") {
     RunningProgram program(kTerminal, {"chat"}, environment);
     program.waitFor("> ");
     program.type("\020\n");  // Ctrl-P: the line before
-    program.waitFor("unknown command /first;");
+    program.waitFor("unknown command /first; /help lists them\r\n> ");
     program.type("\004");
     CHECK(program.wait() == 0);
 }
