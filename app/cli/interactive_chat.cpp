@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "app/cli/answer_printer.h"
+#include "app/cli/interrupt.h"
 #include "app/cli/line_editor.h"
 #include "app/cli/terminal.h"
 
@@ -97,6 +98,8 @@ std::string typedPath(const std::string& text) {
 void chatInteractively(Conversation& conversation, const ModelInfo& model) {
     note(model.name + ": ask a question" + (model.vision ? ", add pictures with /image FILE" : "") +
          "; /help lists the commands");
+    // The editor takes Ctrl-C as a key; between a line and an answer it is to do nothing.
+    const InterruptGuard uninterrupted;
     LineEditor editor("> ", historyFile());
     while (true) {
         const auto line = editor.read();

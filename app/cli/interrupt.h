@@ -4,7 +4,8 @@
 
 namespace step3::cli {
 
-/// While one exists, Ctrl-C (SIGINT) does not end the program: it is only noted. One at a time.
+/// While one exists, Ctrl-C (SIGINT) does not end the program: it is only noted. Guards may be nested; raised() is that
+/// of the inner one.
 class InterruptGuard {
 public:
     InterruptGuard();

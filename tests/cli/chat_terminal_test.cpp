@@ -41,46 +41,46 @@ TEST_CASE("a conversation about a picture") {
     const std::string without = answerTo("What is it?");
     REQUIRE(about != without);
     RunningProgram program(kTerminal, {"chat"});
-    program.waitFor("/help lists the commands\r\n> ");
+    program.waitForPrompt("/help lists the commands\r\n");
     program.type("/image \"" + kPicture + "\"\n");
-    program.waitFor("(picture of 64 x 48 pixels; now ask about it)\r\n> ");
+    program.waitForPrompt("(picture of 64 x 48 pixels; now ask about it)\r\n");
     program.type("What is it?\n");
-    const std::string shown = program.waitFor(about + "\r\n> ");
+    const std::string shown = program.waitForPrompt(about + "\r\n");
     CHECK_THAT(shown, Catch::Contains("\033[2m"));  // the reasoning
     CHECK(shown.find("\033[2m") < shown.find("\033[0m"));
     program.type("/clear\n");
-    program.waitFor("(a new conversation)\r\n> ");
+    program.waitForPrompt("(a new conversation)\r\n");
     program.type("What is it?\n");
-    program.waitFor(without + "\r\n> ");
+    program.waitForPrompt(without + "\r\n");
     program.type("/quit\n");
     CHECK(program.wait() == 0);
 }
 
 TEST_CASE("commands on a terminal") {
     RunningProgram program(kTerminal, {"chat"});
-    program.waitFor("> ");
+    program.waitForPrompt();
     program.type("/help\n");
     program.waitFor("Ctrl-C stops an answer");
-    program.waitFor("> ");
+    program.waitForPrompt();
     program.type("/image\n");
-    program.waitFor("/image needs a file: /image picture.png\r\n> ");
+    program.waitForPrompt("/image needs a file: /image picture.png\r\n");
     program.type("/image /no/such.png\n");
-    program.waitFor("/no/such.png: expected a picture file, found no such file\r\n> ");
+    program.waitForPrompt("/no/such.png: expected a picture file, found no such file\r\n");
     program.type("/what\n");
-    program.waitFor("unknown command /what; /help lists them\r\n> ");
+    program.waitForPrompt("unknown command /what; /help lists them\r\n");
     program.type("\004");  // Ctrl-D
     CHECK(program.wait() == 0);
 }
 
 TEST_CASE("Ctrl-C at the prompt clears the line") {
     RunningProgram program(kTerminal, {"chat"});
-    program.waitFor("> ");
+    program.waitForPrompt();
     program.type("/quit and more\002\002");  // Ctrl-B: the cursor goes back
     program.waitFor("more");
     program.type("\003");
-    program.waitFor("\r\n> ");
+    program.waitForPrompt("\r\n");
     program.type("/what\n");  // what was typed before is gone
-    program.waitFor("unknown command /what; /help lists them\r\n> ");
+    program.waitForPrompt("unknown command /what; /help lists them\r\n");
     program.type("\004");
     CHECK(program.wait() == 0);
 }
@@ -88,15 +88,15 @@ TEST_CASE("Ctrl-C at the prompt clears the line") {
 TEST_CASE("Ctrl-C stops an answer, not the program") {
     const Environment slow{{"STEP3_ISA", "scalar"}};
     RunningProgram program(kTerminal, {"chat", "--model", kGolden + "/tiny-bf16", "--no-think"}, slow);
-    program.waitFor("> ");
+    program.waitForPrompt();
     program.type("Hi\n");  // random weights answer this with thousands of tokens
     program.waitFor("Hi\r\n");
     program.waitFor("e");
     program.type("\003");
     program.waitFor("(stopped)\r\n");
-    program.waitFor("> ");
+    program.waitForPrompt();
     program.type("/what\n");
-    program.waitFor("unknown command /what; /help lists them\r\n> ");
+    program.waitForPrompt("unknown command /what; /help lists them\r\n");
     program.type("\004");
     CHECK(program.wait() == 0);
 }
@@ -105,9 +105,9 @@ TEST_CASE("wide characters are edited as characters") {
     const TemporaryFolder state;
     const Environment environment{{"XDG_STATE_HOME", state.path().string()}, {"LC_ALL", "C"}};
     RunningProgram program(kTerminal, {"chat"}, environment);
-    program.waitFor("> ");
+    program.waitForPrompt();
     program.type("/\xE4\xBD\xA0\xF0\x9F\xA6\x8A\x7F\xE5\xA5\xBD\n");  // the fox is taken back
-    program.waitFor("unknown command /\xE4\xBD\xA0\xE5\xA5\xBD; /help lists them\r\n> ");
+    program.waitForPrompt("unknown command /\xE4\xBD\xA0\xE5\xA5\xBD; /help lists them\r\n");
     program.type("\004");
     CHECK(program.wait() == 0);
 }
@@ -117,9 +117,9 @@ TEST_CASE("typed lines are kept for this user only") {
     const Environment environment{{"XDG_STATE_HOME", state.path().string()}, {"STEP3_API_KEY", "very-secret"}};
     {
         RunningProgram program(kTerminal, {"chat"}, environment);
-        program.waitFor("> ");
+        program.waitForPrompt();
         program.type("/first\n");
-        program.waitFor("unknown command /first; /help lists them\r\n> ");
+        program.waitForPrompt("unknown command /first; /help lists them\r\n");
         program.type("\004");
         CHECK(program.wait() == 0);
     }
@@ -130,9 +130,9 @@ TEST_CASE("typed lines are kept for this user only") {
     CHECK_THAT(kept, Catch::Contains("/first"));
     CHECK_THAT(kept, !Catch::Contains("secret"));
     RunningProgram program(kTerminal, {"chat"}, environment);
-    program.waitFor("> ");
+    program.waitForPrompt();
     program.type("\020\n");  // Ctrl-P: the line before
-    program.waitFor("unknown command /first; /help lists them\r\n> ");
+    program.waitForPrompt("unknown command /first; /help lists them\r\n");
     program.type("\004");
     CHECK(program.wait() == 0);
 }

@@ -13,6 +13,7 @@
 #include <pty.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 extern char** environ;
@@ -175,6 +176,17 @@ std::string RunningProgram::waitFor(const std::string& text) {
         }
         open = readSome(100);
     }
+}
+
+std::string RunningProgram::waitForPrompt(const std::string& before) {
+    std::string seen = waitFor(before + "> ");
+    const auto end = Clock::now() + kPatience;
+    termios modes{};
+    while (::tcgetattr(channel_, &modes) == 0 && (modes.c_lflag & ICANON) != 0) {
+        if (Clock::now() > end) throw std::runtime_error("the program shows its prompt but reads no keys");
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return seen;
 }
 
 void RunningProgram::signal(int number) const {

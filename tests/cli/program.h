@@ -60,6 +60,9 @@ public:
     /// Reads until `text` appears in what no earlier call has returned; returns that up to the end of `text`. Throws
     /// after a minute, or if the program ends without it.
     std::string waitFor(const std::string& text);
+    /// The same for the prompt "> " after `before`; then until what is typed is edited by the program: the prompt is
+    /// shown a moment earlier, when Ctrl-C and Ctrl-D still mean something to the terminal.
+    std::string waitForPrompt(const std::string& before = {});
     void signal(int number) const;
     /// Waits for the end: exit status, or minus the number of the signal that ended it. Throws after a minute.
     int wait();
