@@ -12,7 +12,8 @@ QImage ThumbnailProvider::requestImage(const QString& id, QSize* size, const QSi
     if (size != nullptr) *size = image.size();
     if (image.isNull() || !requestedSize.isValid() || requestedSize.isEmpty()) return image;
     const QSize wanted = image.size().scaled(requestedSize, Qt::KeepAspectRatio).expandedTo(QSize(1, 1));
-    return wanted.width() < image.width() ? image.scaled(wanted, Qt::IgnoreAspectRatio, Qt::SmoothTransformation) : image;
+    return wanted.width() < image.width() ? image.scaled(wanted, Qt::IgnoreAspectRatio, Qt::SmoothTransformation)
+                                          : image;
 }
 
 }  // namespace step3::ui

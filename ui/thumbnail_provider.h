@@ -8,8 +8,8 @@ class ImageStore;
 
 namespace step3::ui {
 
-/// Gives QML the thumbnails of an ImageStore under image://thumbnails/ID; called on Qt Quick's image loading thread. The store
-/// outlives the QML engine.
+/// Gives QML the thumbnails of an ImageStore under image://thumbnails/ID; called on Qt Quick's image loading thread.
+/// The store outlives the QML engine.
 class ThumbnailProvider : public QQuickImageProvider {
 public:
     explicit ThumbnailProvider(const chat::ImageStore& store);

@@ -22,7 +22,9 @@ LicenceModel::LicenceModel(QObject* parent) : QAbstractListModel(parent) {
     }
 }
 
-int LicenceModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : int(entries_.size()); }
+int LicenceModel::rowCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : int(entries_.size());
+}
 
 QVariant LicenceModel::data(const QModelIndex& index, int role) const {
     if (!checkIndex(index, CheckIndexOption::IndexIsValid)) return {};
@@ -34,9 +36,13 @@ QVariant LicenceModel::data(const QModelIndex& index, int role) const {
     }
 }
 
-QHash<int, QByteArray> LicenceModel::roleNames() const { return {{NameRole, "name"}, {LicenceRole, "licence"}}; }
+QHash<int, QByteArray> LicenceModel::roleNames() const {
+    return {{NameRole, "name"}, {LicenceRole, "licence"}};
+}
 
-QString LicenceModel::version() { return QStringLiteral(STEP3_VERSION); }
+QString LicenceModel::version() {
+    return QStringLiteral(STEP3_VERSION);
+}
 
 QString LicenceModel::text(int row) const {
     return row >= 0 && row < entries_.size() ? readResource(entries_[row].file) : QString();

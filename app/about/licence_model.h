@@ -3,12 +3,13 @@
 #include <QAbstractListModel>
 #include <QList>
 #include <QString>
+
 #include <QtQml/qqmlregistration.h>
 
 namespace step3::about {
 
-/// The program itself and the libraries it is built from, each with the name of its licence. The texts are the copyright files
-/// of the packages the program was built from; they lie in the program.
+/// The program itself and the libraries it is built from, each with the name of its licence. The texts are the
+/// copyright files of the packages the program was built from; they lie in the program.
 class LicenceModel : public QAbstractListModel {
     Q_OBJECT
     QML_ELEMENT

@@ -8,8 +8,8 @@
 
 #include "engine/engine.h"
 
-/// What answers questions: the engine in this process now, a remote server by the same interface later. All calls return at
-/// once; results arrive as signals with values on the thread the backend lives in (the UI thread).
+/// What answers questions: the engine in this process now, a remote server by the same interface later. All calls
+/// return at once; results arrive as signals with values on the thread the backend lives in (the UI thread).
 namespace step3::backend {
 
 using Picture = std::shared_ptr<const image::Image>;
@@ -67,7 +67,8 @@ class ChatBackend : public QObject {
 public:
     using QObject::QObject;
 
-    /// Opens a model folder; a model that is open stays in use until the new one is ready. Ends in opened() or openFailed().
+    /// Opens a model folder; a model that is open stays in use until the new one is ready. Ends in opened() or
+    /// openFailed().
     virtual void open(const QString& folder) = 0;
     /// Stops an open() that is under way; it ends in openFailed() with kCancelled.
     virtual void cancelOpen() = 0;

@@ -8,8 +8,11 @@ namespace step3::backend {
 
 namespace {
 
-/// Bytes of one delta may end inside a UTF-8 sequence only if the engine splits tokens badly; the engine promises whole text.
-QString fromUtf8(const std::string& text) { return QString::fromUtf8(text.data(), qsizetype(text.size())); }
+/// Bytes of one delta may end inside a UTF-8 sequence only if the engine splits tokens badly; the engine promises whole
+/// text.
+QString fromUtf8(const std::string& text) {
+    return QString::fromUtf8(text.data(), qsizetype(text.size()));
+}
 
 struct Collect {
     AnswerNews& news;
@@ -39,9 +42,9 @@ struct Collect {
 
 struct EventMailbox::Box {
     std::mutex mutex;
-    std::vector<AnswerNews> news;     // one entry an answer, in the order of their first event
+    std::vector<AnswerNews> news;      // one entry an answer, in the order of their first event
     EventMailbox* receiver = nullptr;  // null once the mailbox is gone
-    bool woken = false;               // a wake() is queued or the timer runs
+    bool woken = false;                // a wake() is queued or the timer runs
 
     void put(quint64 id, const Event& event) {
         const std::lock_guard lock(mutex);
@@ -78,7 +81,9 @@ void EventMailbox::fail(quint64 id, BackendError error) {
     box_->put(id, Failed{error.code, error.message.toStdString()});
 }
 
-void EventMailbox::wake() { timer_->start(); }
+void EventMailbox::wake() {
+    timer_->start();
+}
 
 void EventMailbox::deliver() {
     std::vector<AnswerNews> news;

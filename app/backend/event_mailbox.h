@@ -21,8 +21,8 @@ struct AnswerNews {
     std::optional<BackendError> error;
 };
 
-/// Carries engine events from the scheduler thread to the thread this object lives in, at display rate: many tokens become one
-/// AnswerNews. Text reaches the receiver at most once every `intervalMs`, its end with the last text.
+/// Carries engine events from the scheduler thread to the thread this object lives in, at display rate: many tokens
+/// become one AnswerNews. Text reaches the receiver at most once every `intervalMs`, its end with the last text.
 class EventMailbox : public QObject {
     Q_OBJECT
 

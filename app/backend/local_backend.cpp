@@ -12,9 +12,13 @@ namespace {
 
 constexpr int kMetricsIntervalMs = 400;
 
-QString toQString(const std::string& text) { return QString::fromStdString(text); }
+QString toQString(const std::string& text) {
+    return QString::fromStdString(text);
+}
 
-std::filesystem::path toPath(const QString& path) { return std::filesystem::path(path.toStdU16String()); }
+std::filesystem::path toPath(const QString& path) {
+    return std::filesystem::path(path.toStdU16String());
+}
 
 ModelFacts factsOf(const ModelInfo& info) {
     ModelFacts facts;
@@ -84,7 +88,8 @@ public:
             [&] {
                 OpenOptions options = options_;
                 options.model = toPath(folder);
-                std::unique_ptr<Engine> engine = opener_(options, [this](double fraction) { report(fraction); }, stop);
+                std::unique_ptr<Engine> engine = opener_(
+                    options, [this](double fraction) { report(fraction); }, stop);
                 if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "opening was stopped");
                 engineIds_.clear();
                 engine_ = std::move(engine);
@@ -102,7 +107,8 @@ public:
         }
         guarded(
             [&] {
-                engineIds_.insert(id, engine_->submit(toEngineRequest(std::move(request), engine_->defaultSampling()), sink));
+                engineIds_.insert(
+                    id, engine_->submit(toEngineRequest(std::move(request), engine_->defaultSampling()), sink));
                 poll_->start();
             },
             fail);
@@ -122,7 +128,8 @@ public:
 private:
     template <typename Call>
     void toUi(Call call) {
-        QMetaObject::invokeMethod(backend_, [call = std::move(call), ui = backend_] { call(ui); }, Qt::QueuedConnection);
+        QMetaObject::invokeMethod(
+            backend_, [call = std::move(call), ui = backend_] { call(ui); }, Qt::QueuedConnection);
     }
 
     /// The engine may report every tensor; the window needs one percent steps at most, at display rate.
@@ -136,7 +143,9 @@ private:
     void readMetrics() {
         if (!engine_) return;
         const Metrics metrics = engine_->metrics();
-        toUi([use = KvUse{metrics.kvTokensUsed, metrics.kvTokensCapacity}](LocalBackend* ui) { emit ui->kvUseChanged(use); });
+        toUi([use = KvUse{metrics.kvTokensUsed, metrics.kvTokensCapacity}](LocalBackend* ui) {
+            emit ui->kvUseChanged(use);
+        });
     }
 
     LocalBackend* backend_;
@@ -172,7 +181,9 @@ void LocalBackend::open(const QString& folder) {
         Qt::QueuedConnection);
 }
 
-void LocalBackend::cancelOpen() { openStop_.request_stop(); }
+void LocalBackend::cancelOpen() {
+    openStop_.request_stop();
+}
 
 quint64 LocalBackend::send(ChatRequest request) {
     const quint64 id = ++lastId_;
@@ -188,7 +199,8 @@ quint64 LocalBackend::send(ChatRequest request) {
 
 void LocalBackend::cancel(quint64 id) {
     if (!running_.contains(id)) return;
-    QMetaObject::invokeMethod(worker_, [worker = worker_, id] { worker->cancel(id); }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        worker_, [worker = worker_, id] { worker->cancel(id); }, Qt::QueuedConnection);
 }
 
 void LocalBackend::receive(const std::vector<AnswerNews>& news) {
@@ -197,7 +209,8 @@ void LocalBackend::receive(const std::vector<AnswerNews>& news) {
         if (one.batch.pieces > 0 || one.batch.prefillTotal > 0) emit answerBatch(one.id, one.batch);
         if (!one.end && !one.error) continue;
         running_.remove(one.id);
-        QMetaObject::invokeMethod(worker_, [worker = worker_, id = one.id] { worker->done(id); }, Qt::QueuedConnection);
+        QMetaObject::invokeMethod(
+            worker_, [worker = worker_, id = one.id] { worker->done(id); }, Qt::QueuedConnection);
         if (one.error) {
             emit answerFailed(one.id, *one.error);
         } else {

@@ -11,8 +11,8 @@
 
 namespace step3::backend {
 
-/// Answers with the engine in this process. Opening and submitting happen on one worker thread, so that neither a slow disk nor
-/// a large picture holds up the window; tokens come back through an EventMailbox.
+/// Answers with the engine in this process. Opening and submitting happen on one worker thread, so that neither a slow
+/// disk nor a large picture holds up the window; tokens come back through an EventMailbox.
 class LocalBackend : public ChatBackend {
     Q_OBJECT
 

@@ -27,8 +27,9 @@ struct TakenPicture {
     QString thumbnail;  // id in the ImageStore
 };
 
-/// Decodes dropped, pasted and chosen pictures on its own thread, within limits that are checked before memory is spent. Every
-/// take() ends in exactly one taken() or rejected() with the caller's ticket, on the thread this object lives in.
+/// Decodes dropped, pasted and chosen pictures on its own thread, within limits that are checked before memory is
+/// spent. Every take() ends in exactly one taken() or rejected() with the caller's ticket, on the thread this object
+/// lives in.
 class AttachmentIntake : public QObject {
     Q_OBJECT
 

@@ -16,7 +16,9 @@ AttachmentModel::AttachmentModel(ImageStore& store, QObject* parent)
 
 AttachmentModel::~AttachmentModel() = default;
 
-int AttachmentModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : count(); }
+int AttachmentModel::rowCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : count();
+}
 
 QVariant AttachmentModel::data(const QModelIndex& index, int role) const {
     if (!checkIndex(index, CheckIndexOption::IndexIsValid | CheckIndexOption::ParentIsInvalid)) return {};
@@ -44,7 +46,8 @@ QHash<int, QByteArray> AttachmentModel::roleNames() const {
 }
 
 int AttachmentModel::readyCount() const {
-    return int(std::count_if(items_.begin(), items_.end(), [](const Item& item) { return item.state == State::Ready; }));
+    return int(
+        std::count_if(items_.begin(), items_.end(), [](const Item& item) { return item.state == State::Ready; }));
 }
 
 bool AttachmentModel::busy() const {
@@ -52,8 +55,8 @@ bool AttachmentModel::busy() const {
 }
 
 quint64 AttachmentModel::append(const QString& name) {
-    const auto taken = std::count_if(items_.begin(), items_.end(),
-                                     [](const Item& item) { return item.state != State::Rejected; });
+    const auto taken =
+        std::count_if(items_.begin(), items_.end(), [](const Item& item) { return item.state != State::Rejected; });
     if (taken >= kMaxPictures) return 0;
     beginInsertRows({}, count(), count());
     Item item;
@@ -133,7 +136,8 @@ QList<AttachedPicture> AttachmentModel::takeReady() {
 }
 
 void AttachmentModel::finish(quint64 ticket, const TakenPicture* picture, const Rejection& rejection) {
-    const auto item = std::find_if(items_.begin(), items_.end(), [ticket](const Item& one) { return one.ticket == ticket; });
+    const auto item =
+        std::find_if(items_.begin(), items_.end(), [ticket](const Item& one) { return one.ticket == ticket; });
     if (item == items_.end()) {  // removed while it was being read
         if (picture != nullptr) store_.remove(picture->thumbnail);
         return;

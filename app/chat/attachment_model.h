@@ -3,8 +3,9 @@
 #include <QAbstractListModel>
 #include <QList>
 #include <QUrl>
-#include <QtQml/qqmlregistration.h>
 #include <memory>
+
+#include <QtQml/qqmlregistration.h>
 
 #include "app/chat/attachment_intake.h"
 

@@ -6,7 +6,9 @@
 
 namespace step3::chat {
 
-int BlockModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : int(blocks_.size()); }
+int BlockModel::rowCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : int(blocks_.size());
+}
 
 QVariant BlockModel::data(const QModelIndex& index, int role) const {
     if (!checkIndex(index, CheckIndexOption::IndexIsValid | CheckIndexOption::ParentIsInvalid)) return {};

@@ -2,13 +2,15 @@
 
 #include <QAbstractListModel>
 #include <QList>
+
 #include <QtQml/qqmlregistration.h>
 
 #include "app/chat/content_block.h"
 
 namespace step3::chat {
 
-/// The blocks of one message. Replacing them touches only the rows that differ, so that a growing answer changes one row a frame.
+/// The blocks of one message. Replacing them touches only the rows that differ, so that a growing answer changes one
+/// row a frame.
 class BlockModel : public QAbstractListModel {
     Q_OBJECT
     QML_ELEMENT

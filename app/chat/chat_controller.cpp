@@ -81,17 +81,25 @@ QString ChatController::sendObstacle() const {
     return {};
 }
 
-bool ChatController::canSend() const { return sendObstacle().isEmpty(); }
+bool ChatController::canSend() const {
+    return sendObstacle().isEmpty();
+}
 
 bool ChatController::canRegenerate() const {
     return hasModel_ && opening_.isEmpty() && !answering() && messages_.lastIsAnswer();
 }
 
-bool ChatController::canCopy() const { return !messages_.lastAnswer().isEmpty(); }
+bool ChatController::canCopy() const {
+    return !messages_.lastAnswer().isEmpty();
+}
 
-bool ChatController::canClear() const { return messages_.count() > 0; }
+bool ChatController::canClear() const {
+    return messages_.count() > 0;
+}
 
-bool ChatController::canUndoClear() const { return messages_.hasStash() && messages_.count() == 0; }
+bool ChatController::canUndoClear() const {
+    return messages_.hasStash() && messages_.count() == 0;
+}
 
 bool ChatController::shippedModel() const {
     return hasModel_ && !shippedModel_.isEmpty() && QDir(facts_.folder) == QDir(shippedModel_);
@@ -110,7 +118,9 @@ QString ChatController::modelSummary() const {
     return parts.join(QStringLiteral(" · "));
 }
 
-QString ChatController::openingName() const { return opening_.isEmpty() ? QString() : QDir(opening_).dirName(); }
+QString ChatController::openingName() const {
+    return opening_.isEmpty() ? QString() : QDir(opening_).dirName();
+}
 
 void ChatController::openModel(const QUrl& folder) {
     if (folder.isLocalFile()) openFolder(folder.toLocalFile());
@@ -127,7 +137,9 @@ void ChatController::openFolder(const QString& folder) {
     backend_.open(folder);
 }
 
-void ChatController::reportNoModel() { setProblem(adviceForNoModel()); }
+void ChatController::reportNoModel() {
+    setProblem(adviceForNoModel());
+}
 
 void ChatController::cancelOpening() {
     if (!opening_.isEmpty()) backend_.cancelOpen();
@@ -139,7 +151,9 @@ void ChatController::setProblem(const Advice& problem) {
     emit problemChanged();
 }
 
-void ChatController::dismissProblem() { setProblem({}); }
+void ChatController::dismissProblem() {
+    setProblem({});
+}
 
 void ChatController::onOpened(const backend::ModelFacts& facts) {
     facts_ = facts;
@@ -271,9 +285,13 @@ void ChatController::copyAnswer() {
     if (canCopy()) copyText(messages_.lastAnswer());
 }
 
-void ChatController::copyText(const QString& text) { QGuiApplication::clipboard()->setText(text); }
+void ChatController::copyText(const QString& text) {
+    QGuiApplication::clipboard()->setText(text);
+}
 
-void ChatController::addFiles(const QList<QUrl>& urls) { attachments_.addUrls(urls); }
+void ChatController::addFiles(const QList<QUrl>& urls) {
+    attachments_.addUrls(urls);
+}
 
 void ChatController::addEncodedPicture(const QByteArray& encoded) {
     attachments_.addEncoded(encoded, tr("Dropped picture"));

@@ -3,6 +3,7 @@
 #include <QElapsedTimer>
 #include <QObject>
 #include <QUrl>
+
 #include <QtQml/qqmlregistration.h>
 
 #include "app/backend/chat_backend.h"
@@ -13,8 +14,8 @@
 
 namespace step3::chat {
 
-/// The one conversation of the window: what is typed and attached, what is asked and answered, which model answers. The view
-/// binds to it and forwards intent; it holds every rule.
+/// The one conversation of the window: what is typed and attached, what is asked and answered, which model answers. The
+/// view binds to it and forwards intent; it holds every rule.
 class ChatController : public QObject {
     Q_OBJECT
     QML_ELEMENT
@@ -55,7 +56,8 @@ public:
     enum class State { NoModel, Opening, Ready, Reading, Thinking, Writing, Stopping };
     Q_ENUM(State)
 
-    /// `backend` outlives the controller. `shippedModel` is the folder of the model that comes with the program, or empty.
+    /// `backend` outlives the controller. `shippedModel` is the folder of the model that comes with the program, or
+    /// empty.
     explicit ChatController(backend::ChatBackend& backend, const QString& shippedModel = {}, QObject* parent = nullptr);
     ~ChatController() override;
 

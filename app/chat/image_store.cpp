@@ -4,7 +4,9 @@
 
 namespace step3::chat {
 
-QString ImageStore::urlOf(const QString& id) { return QStringLiteral("image://thumbnails/") + id; }
+QString ImageStore::urlOf(const QString& id) {
+    return QStringLiteral("image://thumbnails/") + id;
+}
 
 QString ImageStore::add(const QImage& thumbnail) {
     const QMutexLocker lock(&mutex_);

@@ -9,7 +9,8 @@
 
 namespace step3::chat {
 
-/// Thumbnails by id, shared between the models that name them and the image provider that draws them (on another thread).
+/// Thumbnails by id, shared between the models that name them and the image provider that draws them (on another
+/// thread).
 class ImageStore {
 public:
     /// Longest side of a thumbnail: sharp at 240 logical pixels on a display with twice the density.

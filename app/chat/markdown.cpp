@@ -1,36 +1,42 @@
 #include "app/chat/markdown.h"
 
-#include <md4c.h>
-
 #include <QTextDocumentFragment>
 #include <QUrl>
 #include <QVector>
+
+#include <md4c.h>
 
 namespace step3::chat {
 
 namespace {
 
-// Consecutive paragraphs, lists and headings share one Text block so that a selection can span them, up to this size: only the
-// last block is laid out again while an answer grows.
+// Consecutive paragraphs, lists and headings share one Text block so that a selection can span them, up to this size:
+// only the last block is laid out again while an answer grows.
 constexpr qsizetype kTextBlockLimit = 2000;
 // Beyond these the text is shown as it is: a hostile or looping answer must not cost more than it is worth.
 constexpr qsizetype kMarkdownLimit = 400'000;
 constexpr int kNestingLimit = 8;
 
-QString toText(const MD_CHAR* text, MD_SIZE size) { return QString::fromUtf8(text, qsizetype(size)); }
+QString toText(const MD_CHAR* text, MD_SIZE size) {
+    return QString::fromUtf8(text, qsizetype(size));
+}
 
-QString attributeText(const MD_ATTRIBUTE& attribute) { return toText(attribute.text, attribute.size); }
+QString attributeText(const MD_ATTRIBUTE& attribute) {
+    return toText(attribute.text, attribute.size);
+}
 
 /// `&amp;`, `&#955;` …: Qt knows the names; what it does not know stays as written.
-QString decodeEntity(const QString& entity) { return QTextDocumentFragment::fromHtml(entity).toPlainText(); }
+QString decodeEntity(const QString& entity) {
+    return QTextDocumentFragment::fromHtml(entity).toPlainText();
+}
 
 /// Empty unless the target is one that may be offered for opening.
 QString allowedTarget(const QString& written) {
     const QUrl url(written.startsWith(QLatin1String("www.")) ? QLatin1String("https://") + written : written,
                    QUrl::StrictMode);
     const QString scheme = url.scheme().toLower();
-    if (!url.isValid() || (scheme != QLatin1String("http") && scheme != QLatin1String("https") &&
-                           scheme != QLatin1String("mailto"))) {
+    if (!url.isValid() ||
+        (scheme != QLatin1String("http") && scheme != QLatin1String("https") && scheme != QLatin1String("mailto"))) {
         return {};
     }
     return url.toString(QUrl::FullyEncoded);
@@ -110,7 +116,8 @@ public:
                 break;
             case MD_BLOCK_TH:
             case MD_BLOCK_TD:
-                if (type == MD_BLOCK_TH) table_.alignments.append(alignmentOf(static_cast<MD_BLOCK_TD_DETAIL*>(detail)->align));
+                if (type == MD_BLOCK_TH)
+                    table_.alignments.append(alignmentOf(static_cast<MD_BLOCK_TD_DETAIL*>(detail)->align));
                 inCell_ = true;
                 cell_.clear();
                 if (!cellStart_) table_.plain += QLatin1Char('\t');
@@ -311,16 +318,18 @@ private:
     QString code_, language_;
     QString cell_;
     ContentBlock table_;
-    QVector<int> lists_;             // next number of each open list, -1 for bullets
-    QVector<bool> closeParagraph_;   // whether the open paragraph wrote <p>
-    QStringList links_;              // targets of the open links, empty if refused
-    int depth_ = 0;                  // quotes and lists around
+    QVector<int> lists_;            // next number of each open list, -1 for bullets
+    QVector<bool> closeParagraph_;  // whether the open paragraph wrote <p>
+    QStringList links_;             // targets of the open links, empty if refused
+    int depth_ = 0;                 // quotes and lists around
     bool inCode_ = false, inHeader_ = false, inCell_ = false, cellStart_ = false;
     bool itemIsEmpty_ = false;  // nothing was written into the list item yet
     bool atMarker_ = false;     // plain_ ends with a list marker
 };
 
-BlockBuilder& builder(void* user) { return *static_cast<BlockBuilder*>(user); }
+BlockBuilder& builder(void* user) {
+    return *static_cast<BlockBuilder*>(user);
+}
 
 }  // namespace
 

@@ -13,7 +13,9 @@ constexpr qint64 kFrameMs = 16;
 // Rebuilding the blocks may take a fifth of the UI thread's time at most.
 constexpr qint64 kRenderShare = 5;
 
-bool isOver(MessageModel::Phase phase) { return phase >= MessageModel::Phase::Done; }
+bool isOver(MessageModel::Phase phase) {
+    return phase >= MessageModel::Phase::Done;
+}
 
 }  // namespace
 
@@ -25,7 +27,9 @@ MessageModel::MessageModel(ImageStore& store, QObject* parent) : QAbstractListMo
 
 MessageModel::~MessageModel() = default;
 
-int MessageModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : count(); }
+int MessageModel::rowCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : count();
+}
 
 QVariant MessageModel::data(const QModelIndex& index, int role) const {
     if (!checkIndex(index, CheckIndexOption::IndexIsValid | CheckIndexOption::ParentIsInvalid)) return {};
@@ -200,7 +204,9 @@ void MessageModel::unstash() {
     emit countChanged();
 }
 
-void MessageModel::dropStash() { release(stash_); }
+void MessageModel::dropStash() {
+    release(stash_);
+}
 
 void MessageModel::release(QList<Message>& messages) {
     for (const Message& message : messages) {
@@ -240,6 +246,8 @@ MessageModel::Phase MessageModel::lastPhase() const {
     return messages_.isEmpty() ? Phase::Question : messages_.last().phase;
 }
 
-bool MessageModel::lastIsAnswer() const { return !messages_.isEmpty() && lastPhase() != Phase::Question; }
+bool MessageModel::lastIsAnswer() const {
+    return !messages_.isEmpty() && lastPhase() != Phase::Question;
+}
 
 }  // namespace step3::chat

@@ -4,8 +4,9 @@
 #include <QElapsedTimer>
 #include <QList>
 #include <QTimer>
-#include <QtQml/qqmlregistration.h>
 #include <vector>
+
+#include <QtQml/qqmlregistration.h>
 
 #include "app/backend/chat_backend.h"
 #include "app/chat/advice.h"
@@ -16,8 +17,8 @@ namespace step3::chat {
 
 class ImageStore;
 
-/// The conversation: questions and answers in turn. The last answer grows while it is written; its blocks are rebuilt at
-/// display rate, less often when they become expensive.
+/// The conversation: questions and answers in turn. The last answer grows while it is written; its blocks are rebuilt
+/// at display rate, less often when they become expensive.
 class MessageModel : public QAbstractListModel {
     Q_OBJECT
     QML_ELEMENT

@@ -9,8 +9,8 @@ std::filesystem::path shippedModel() {
     if (const char* chosen = std::getenv("STEP3_MODEL"); chosen != nullptr && *chosen != '\0') return chosen;
     std::error_code ignored;
     const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-    for (const fs::path& folder :
-         {program.parent_path() / "../share/step3-desktop/models/step3-mini", fs::path(STEP3_SOURCE_MODELS) / "step3-mini"})
+    for (const fs::path& folder : {program.parent_path() / "../share/step3-desktop/models/step3-mini",
+                                   fs::path(STEP3_SOURCE_MODELS) / "step3-mini"})
         if (fs::exists(folder / "config.json", ignored)) return fs::weakly_canonical(folder, ignored);
     return {};
 }

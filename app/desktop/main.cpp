@@ -9,10 +9,11 @@
 #include <QQuickWindow>
 #include <QTextStream>
 #include <QTranslator>
-#include <QtQml/qqmlextensionplugin.h>
 #include <cstdlib>
 #include <memory>
 #include <utility>
+
+#include <QtQml/qqmlextensionplugin.h>
 
 #include "app/backend/local_backend.h"
 #include "app/chat/chat_controller.h"
@@ -46,8 +47,10 @@ Arguments readArguments(const QGuiApplication& app) {
     parser.setApplicationDescription(QStringLiteral("Ask a Step3 vision-language model about pictures and text."));
     parser.addHelpOption();
     parser.addVersionOption();
-    parser.addPositionalArgument(QStringLiteral("pictures"), QStringLiteral("Pictures to attach."), QStringLiteral("[pictures...]"));
-    const QCommandLineOption model(QStringLiteral("model"), QStringLiteral("Open the model in FOLDER."), QStringLiteral("FOLDER"));
+    parser.addPositionalArgument(QStringLiteral("pictures"), QStringLiteral("Pictures to attach."),
+                                 QStringLiteral("[pictures...]"));
+    const QCommandLineOption model(QStringLiteral("model"), QStringLiteral("Open the model in FOLDER."),
+                                   QStringLiteral("FOLDER"));
     const QCommandLineOption theme(QStringLiteral("theme"), QStringLiteral("light, dark or system (default)."),
                                    QStringLiteral("THEME"), QStringLiteral("system"));
     const QCommandLineOption language(QStringLiteral("lang"), QStringLiteral("en, zh or system (default)."),
@@ -55,14 +58,16 @@ Arguments readArguments(const QGuiApplication& app) {
     const QCommandLineOption size(QStringLiteral("size"), QStringLiteral("Size of the window, e.g. 980x760."),
                                   QStringLiteral("WxH"));
     const QCommandLineOption timing(QStringLiteral("timing"), QStringLiteral("Print how long the start took."));
-    const QCommandLineOption shot(QStringLiteral("screenshot"),
-                                  QStringLiteral("Save the window as PNG in FILE, after the answer if --prompt is given, and exit."),
-                                  QStringLiteral("FILE"));
+    const QCommandLineOption shot(
+        QStringLiteral("screenshot"),
+        QStringLiteral("Save the window as PNG in FILE, after the answer if --prompt is given, and exit."),
+        QStringLiteral("FILE"));
     const QCommandLineOption image(QStringLiteral("image"), QStringLiteral("Attach a picture; may be repeated."),
                                    QStringLiteral("FILE"));
     const QCommandLineOption prompt(QStringLiteral("prompt"), QStringLiteral("With --screenshot: the question to ask."),
                                     QStringLiteral("TEXT"));
-    const QCommandLineOption timeout(QStringLiteral("timeout"), QStringLiteral("With --screenshot: give up after SECONDS (default 120)."),
+    const QCommandLineOption timeout(QStringLiteral("timeout"),
+                                     QStringLiteral("With --screenshot: give up after SECONDS (default 120)."),
                                      QStringLiteral("SECONDS"), QStringLiteral("120"));
     parser.addOptions({model, theme, language, size, timing, shot, image, prompt, timeout});
     parser.process(app);
@@ -70,11 +75,13 @@ Arguments readArguments(const QGuiApplication& app) {
     Arguments arguments;
     arguments.model = parser.value(model);
     arguments.theme = parser.value(theme);
-    if (!QStringList{QStringLiteral("light"), QStringLiteral("dark"), QStringLiteral("system")}.contains(arguments.theme)) {
+    if (!QStringList{QStringLiteral("light"), QStringLiteral("dark"), QStringLiteral("system")}.contains(
+            arguments.theme)) {
         refuse(QStringLiteral("--theme: expected light, dark or system, found %1").arg(arguments.theme));
     }
     arguments.language = parser.value(language);
-    if (!QStringList{QStringLiteral("en"), QStringLiteral("zh"), QStringLiteral("system")}.contains(arguments.language)) {
+    if (!QStringList{QStringLiteral("en"), QStringLiteral("zh"), QStringLiteral("system")}.contains(
+            arguments.language)) {
         refuse(QStringLiteral("--lang: expected en, zh or system, found %1").arg(arguments.language));
     }
     if (parser.isSet(size)) {
@@ -82,7 +89,8 @@ Arguments readArguments(const QGuiApplication& app) {
         if (sides.size() == 2) arguments.size = QSize(sides[0].toInt(), sides[1].toInt());
         if (arguments.size.width() < 200 || arguments.size.height() < 200 || arguments.size.width() > 8000 ||
             arguments.size.height() > 8000) {
-            refuse(QStringLiteral("--size: expected WIDTHxHEIGHT between 200 and 8000, found %1").arg(parser.value(size)));
+            refuse(
+                QStringLiteral("--size: expected WIDTHxHEIGHT between 200 and 8000, found %1").arg(parser.value(size)));
         }
     }
     arguments.timing = parser.isSet(timing);
@@ -101,7 +109,9 @@ Arguments readArguments(const QGuiApplication& app) {
 /// Platforms without a desktop have neither OpenGL nor a font setting.
 void prepareBarePlatform() {
     const QString platform = QGuiApplication::platformName();
-    if (platform != QLatin1String("offscreen") && platform != QLatin1String("minimal") && platform != QLatin1String("vnc")) return;
+    if (platform != QLatin1String("offscreen") && platform != QLatin1String("minimal") &&
+        platform != QLatin1String("vnc"))
+        return;
     QQuickWindow::setGraphicsApi(QSGRendererInterface::Software);
     const QStringList families = QFontDatabase::families();
     for (const char* family : {"Noto Sans", "DejaVu Sans", "Liberation Sans"}) {
@@ -149,7 +159,8 @@ int main(int argc, char** argv) {
     QTranslator translator;
     if (wantsChinese(arguments.language)) {
         QLocale::setDefault(QLocale(QLocale::Chinese, QLocale::China));
-        if (translator.load(QStringLiteral(":/step3/translations/step3_zh_CN.qm"))) QGuiApplication::installTranslator(&translator);
+        if (translator.load(QStringLiteral(":/step3/translations/step3_zh_CN.qm")))
+            QGuiApplication::installTranslator(&translator);
     } else if (arguments.language == QLatin1String("en")) {
         QLocale::setDefault(QLocale(QLocale::English, QLocale::UnitedStates));
     }
@@ -182,7 +193,8 @@ int main(int argc, char** argv) {
             chat.openFolder(folder);
         }
         QList<QUrl> urls;
-        for (const QString& picture : arguments.pictures) urls += QUrl::fromUserInput(picture, QDir::currentPath(), QUrl::AssumeLocalFile);
+        for (const QString& picture : arguments.pictures)
+            urls += QUrl::fromUserInput(picture, QDir::currentPath(), QUrl::AssumeLocalFile);
         if (!urls.isEmpty()) chat.addFiles(urls);
     };
     QObject::connect(window, &QQuickWindow::frameSwapped, &chat, begin,
@@ -196,8 +208,9 @@ int main(int argc, char** argv) {
     std::unique_ptr<step3::desktop::Screenshot> screenshot;
     if (!arguments.screenshot.file.isEmpty()) {
         screenshot = std::make_unique<step3::desktop::Screenshot>(arguments.screenshot, chat, *window);
-        QObject::connect(screenshot.get(), &step3::desktop::Screenshot::done, &app, [](int status) { QCoreApplication::exit(status); },
-                         Qt::QueuedConnection);
+        QObject::connect(
+            screenshot.get(), &step3::desktop::Screenshot::done, &app,
+            [](int status) { QCoreApplication::exit(status); }, Qt::QueuedConnection);
         screenshot->start();
     }
     return QGuiApplication::exec();

@@ -20,8 +20,8 @@ struct ScreenshotJob {
     int timeoutSeconds = 120;
 };
 
-/// Plays a user: waits for the model, attaches, asks, waits for the end of the answer, saves the window and reports an exit
-/// status: 0 if everything went as asked.
+/// Plays a user: waits for the model, attaches, asks, waits for the end of the answer, saves the window and reports an
+/// exit status: 0 if everything went as asked.
 class Screenshot : public QObject {
     Q_OBJECT
 

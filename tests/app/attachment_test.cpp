@@ -16,7 +16,9 @@ using step3::chat::ImageStore;
 
 namespace {
 
-QString golden(const char* name) { return QStringLiteral(STEP3_TEST_DATA "/golden/images/") + QLatin1String(name); }
+QString golden(const char* name) {
+    return QStringLiteral(STEP3_TEST_DATA "/golden/images/") + QLatin1String(name);
+}
 
 QByteArray contents(const QString& path) {
     QFile file(path);

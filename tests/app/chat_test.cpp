@@ -21,7 +21,9 @@ BlockModel* blocksAt(MessageModel& messages, int row) {
 MessageModel::Phase phaseAt(MessageModel& messages, int row) {
     return messages.data(messages.index(row), MessageModel::PhaseRole).value<MessageModel::Phase>();
 }
-QString golden(const char* name) { return QStringLiteral(STEP3_TEST_DATA "/golden/images/") + QLatin1String(name); }
+QString golden(const char* name) {
+    return QStringLiteral(STEP3_TEST_DATA "/golden/images/") + QLatin1String(name);
+}
 
 }  // namespace
 
@@ -67,7 +69,8 @@ private slots:
 
     void aFailedOpeningKeepsTheModel() {
         chat_->openFolder(QStringLiteral("/models/bad"));
-        emit backend_->openFailed({ErrorCode::kInvalidData, QStringLiteral("config.json: expected an object, found 3")});
+        emit backend_->openFailed(
+            {ErrorCode::kInvalidData, QStringLiteral("config.json: expected an object, found 3")});
         QVERIFY(chat_->problemTitle().contains(QStringLiteral("bad")));
         QCOMPARE(chat_->problemReason(), QStringLiteral("config.json: expected an object, found 3"));
         QVERIFY(!chat_->problemHint().isEmpty());
@@ -161,7 +164,8 @@ private slots:
         backend_->finish();
         ask("far too long");
         const QSignalSpy ended(chat_, &ChatController::answerEnded);
-        backend_->fail(ErrorCode::kResourceExhausted, QStringLiteral("prompt: expected at most 4096 tokens, found 5000"));
+        backend_->fail(ErrorCode::kResourceExhausted,
+                       QStringLiteral("prompt: expected at most 4096 tokens, found 5000"));
         QCOMPARE(ended.count(), 1);
         const auto& blocks = blocksAt(*chat_->messages(), 3)->blocks();
         QCOMPARE(blocks.last().type, blocktype::Error);

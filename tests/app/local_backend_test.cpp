@@ -1,3 +1,5 @@
+#include "app/backend/local_backend.h"
+
 #include <QSignalSpy>
 #include <QTest>
 #include <QThread>
@@ -7,7 +9,6 @@
 #include <thread>
 
 #include "app/backend/event_mailbox.h"
-#include "app/backend/local_backend.h"
 
 using namespace step3;  // the test's own types live beside the engine's
 using backend::AnswerNews;
@@ -23,7 +24,8 @@ public:
 
     [[nodiscard]] const ModelInfo& info() const override { return info_; }
     RequestId submit(Request request, EventSink sink) override {
-        if (request.messages.empty()) throw Error(ErrorCode::kInvalidArgument, "messages: expected at least one, found none");
+        if (request.messages.empty())
+            throw Error(ErrorCode::kInvalidArgument, "messages: expected at least one, found none");
         lastRequest = request;
         threads_.emplace_back([this, sink](const std::stop_token& stop) {
             sink(PrefillProgress{10, 10});
@@ -62,7 +64,8 @@ backend::ChatRequest question(const char* text) {
 }
 
 LocalBackend::EngineOpener opening(int tokens) {
-    return [tokens](const OpenOptions&, const EngineProgress& progress, const std::stop_token&) -> std::unique_ptr<Engine> {
+    return [tokens](const OpenOptions&, const EngineProgress& progress,
+                    const std::stop_token&) -> std::unique_ptr<Engine> {
         for (int i = 0; i <= 1000; ++i) progress(i / 1000.0);
         return std::make_unique<ThreadedEngine>(tokens);
     };
@@ -158,13 +161,15 @@ private slots:
     }
 
     void failuresCarryTheirMessage() {
-        LocalBackend local({}, [](const OpenOptions&, const EngineProgress&, const std::stop_token&) -> std::unique_ptr<Engine> {
-            throw Error(ErrorCode::kNotFound, "config.json: expected a file, found none");
-        });
+        LocalBackend local(
+            {}, [](const OpenOptions&, const EngineProgress&, const std::stop_token&) -> std::unique_ptr<Engine> {
+                throw Error(ErrorCode::kNotFound, "config.json: expected a file, found none");
+            });
         const QSignalSpy failed(&local, &backend::ChatBackend::openFailed);
         local.open(QStringLiteral("/some/folder"));
         QTRY_COMPARE(failed.count(), 1);
-        QCOMPARE(failed[0][0].value<backend::BackendError>().message, QStringLiteral("config.json: expected a file, found none"));
+        QCOMPARE(failed[0][0].value<backend::BackendError>().message,
+                 QStringLiteral("config.json: expected a file, found none"));
         const QSignalSpy answerFailed(&local, &backend::ChatBackend::answerFailed);
         local.send(question("hi"));
         QTRY_COMPARE(answerFailed.count(), 1);
@@ -172,10 +177,11 @@ private slots:
     }
 
     void openingCanBeStopped() {
-        LocalBackend local({}, [](const OpenOptions&, const EngineProgress&, const std::stop_token& stop) -> std::unique_ptr<Engine> {
-            while (!stop.stop_requested()) std::this_thread::yield();
-            throw Error(ErrorCode::kCancelled, "opening was stopped");
-        });
+        LocalBackend local(
+            {}, [](const OpenOptions&, const EngineProgress&, const std::stop_token& stop) -> std::unique_ptr<Engine> {
+                while (!stop.stop_requested()) std::this_thread::yield();
+                throw Error(ErrorCode::kCancelled, "opening was stopped");
+            });
         const QSignalSpy failed(&local, &backend::ChatBackend::openFailed);
         local.open(QStringLiteral("/some/folder"));
         local.cancelOpen();
@@ -193,14 +199,15 @@ private slots:
         if (!openFailed.isEmpty()) QFAIL(qPrintable(openFailed[0][0].value<backend::BackendError>().message));
         QVERIFY(opened[0][0].value<backend::ModelFacts>().vision);
         auto request = question("What is it?");
-        request.turns[0].pictures.push_back(std::make_shared<const image::Image>(
-            image::loadImage(STEP3_TEST_DATA "/golden/images/a_64x48.png")));
+        request.turns[0].pictures.push_back(
+            std::make_shared<const image::Image>(image::loadImage(STEP3_TEST_DATA "/golden/images/a_64x48.png")));
         const QSignalSpy finished(&local, &backend::ChatBackend::answerFinished);
         const QSignalSpy failed(&local, &backend::ChatBackend::answerFailed);
         const quint64 id = local.send(request);
-        connect(&local, &backend::ChatBackend::answerBatch, this, [&](quint64 batchId, const backend::AnswerBatch& batch) {
-            if (batch.pieces > 0) local.cancel(batchId);
-        });
+        connect(&local, &backend::ChatBackend::answerBatch, this,
+                [&](quint64 batchId, const backend::AnswerBatch& batch) {
+                    if (batch.pieces > 0) local.cancel(batchId);
+                });
         QTRY_VERIFY_WITH_TIMEOUT(finished.count() + failed.count() > 0, 120'000);
         if (!failed.isEmpty()) QFAIL(qPrintable(failed[0][1].value<backend::BackendError>().message));
         QCOMPARE(finished[0][0].toULongLong(), id);

@@ -1,8 +1,8 @@
+#include "app/chat/markdown.h"
+
 #include <QElapsedTimer>
 #include <QTest>
 #include <QTextDocument>
-
-#include "app/chat/markdown.h"
 
 using step3::chat::ContentBlock;
 using step3::chat::parseMarkdown;
@@ -13,8 +13,9 @@ class MarkdownTest : public QObject {
 
 private slots:
     void splitsIntoTypedBlocks() {
-        const auto blocks = parseMarkdown(QStringLiteral("# Title\n\ntext\n\n```cpp\nint a;\n  b < c;\n```\n\n| a | b |\n|:-:|--:|\n| 1 | "
-                                                         "**2** |\n\n---\n\nend"));
+        const auto blocks = parseMarkdown(
+            QStringLiteral("# Title\n\ntext\n\n```cpp\nint a;\n  b < c;\n```\n\n| a | b |\n|:-:|--:|\n| 1 | "
+                           "**2** |\n\n---\n\nend"));
         QCOMPARE(blocks.size(), 5);
         QCOMPARE(blocks[0].type, blocktype::Text);
         QCOMPARE(blocks[0].plain, QStringLiteral("Title\ntext"));
@@ -42,10 +43,11 @@ private slots:
     void neverPassesMarkupOrResources_data() {
         QTest::addColumn<QString>("source");
         for (const char* source :
-             {"<img src=\"http://evil/x.png\">", "<script>alert(1)</script>", "![x](http://evil/x.png)", "`<img src=x>`",
-              "[a](javascript:alert(1))", "[a](file:///etc/passwd)", "[a](data:text/html,<b>)", "<b onclick=x>y</b>",
-              "| <img src=a> |\n|---|\n| <table> |", "&lt;img src=a&gt;", "[a](http://x/\"><img src=y>)", "```\n<img src=a>\n```",
-              "- a\n  ```\n  <img src=a>\n  ```", "&#60;img src=a&#62;", "[<img src=a>](http://ok/)"}) {
+             {"<img src=\"http://evil/x.png\">", "<script>alert(1)</script>", "![x](http://evil/x.png)",
+              "`<img src=x>`", "[a](javascript:alert(1))", "[a](file:///etc/passwd)", "[a](data:text/html,<b>)",
+              "<b onclick=x>y</b>", "| <img src=a> |\n|---|\n| <table> |", "&lt;img src=a&gt;",
+              "[a](http://x/\"><img src=y>)", "```\n<img src=a>\n```", "- a\n  ```\n  <img src=a>\n  ```",
+              "&#60;img src=a&#62;", "[<img src=a>](http://ok/)"}) {
             QTest::addRow("%s", source) << QString::fromUtf8(source);
         }
     }
@@ -56,7 +58,8 @@ private slots:
             all += block.header;
             for (const QStringList& row : block.rows) all += row;
             for (const QString& html : all) {
-                for (const char* bad : {"<img", "<script", "href=\"javascript", "href=\"file", "href=\"data", "<table>"}) {
+                for (const char* bad :
+                     {"<img", "<script", "href=\"javascript", "href=\"file", "href=\"data", "<table>"}) {
                     QVERIFY2(!html.contains(QLatin1String(bad), Qt::CaseInsensitive), qPrintable(html));
                 }
             }
@@ -71,12 +74,14 @@ private slots:
     }
 
     void decodesEntities() {
-        QCOMPARE(parseMarkdown(QStringLiteral("a &amp; b &lt;c&gt; &#955;"))[0].plain, QString::fromUtf8("a & b <c> λ"));
+        QCOMPARE(parseMarkdown(QStringLiteral("a &amp; b &lt;c&gt; &#955;"))[0].plain,
+                 QString::fromUtf8("a & b <c> λ"));
     }
 
     // Every prefix of an answer is shown while it is written.
     void everyPrefixParses() {
-        const QString text = QString::fromUtf8("# 标题\n\n- **a**\n  1. `x\n\n```py\nx = [1]\n```\n\n|a|b|\n|-|-|\n|1|2\n\n> q\n\n[l](http://x");
+        const QString text = QString::fromUtf8(
+            "# 标题\n\n- **a**\n  1. `x\n\n```py\nx = [1]\n```\n\n|a|b|\n|-|-|\n|1|2\n\n> q\n\n[l](http://x");
         for (qsizetype n = 0; n <= text.size(); ++n) {
             for (const ContentBlock& block : parseMarkdown(text.left(n))) {
                 QTextDocument document;
@@ -89,7 +94,8 @@ private slots:
     void deepNestingIsBounded() {
         const auto blocks = parseMarkdown(QString(2000, QLatin1Char('>')) + QStringLiteral(" deep"));
         QVERIFY(blocks[0].html.count(QStringLiteral("<blockquote>")) <= 8);
-        QCOMPARE(blocks[0].html.count(QStringLiteral("<blockquote>")), blocks[0].html.count(QStringLiteral("</blockquote>")));
+        QCOMPARE(blocks[0].html.count(QStringLiteral("<blockquote>")),
+                 blocks[0].html.count(QStringLiteral("</blockquote>")));
         QVERIFY(blocks[0].plain.contains(QStringLiteral("deep")));
     }
 

@@ -34,7 +34,9 @@ void walk(QQuickItem* item, const Visit& visit) {
 
 }  // namespace
 
-Fixture::Fixture(QObject* parent) : QObject(parent) { QAccessible::setActive(true); }
+Fixture::Fixture(QObject* parent) : QObject(parent) {
+    QAccessible::setActive(true);
+}
 
 Fixture::~Fixture() {
     for (const QString& file : std::as_const(temporary_)) QFile::remove(file);
@@ -56,28 +58,47 @@ void Fixture::openShipped() {
     backend_->finishOpening();
 }
 
-void Fixture::failOpening(const QString& message) { emit backend_->openFailed({ErrorCode::kInvalidData, message}); }
-void Fixture::think(const QString& text) { backend_->think(text); }
-void Fixture::write(const QString& text) { backend_->write(text); }
-void Fixture::finish() { backend_->finish(); }
-void Fixture::finishStopped() { backend_->finish(FinishReason::kCancelled); }
+void Fixture::failOpening(const QString& message) {
+    emit backend_->openFailed({ErrorCode::kInvalidData, message});
+}
+void Fixture::think(const QString& text) {
+    backend_->think(text);
+}
+void Fixture::write(const QString& text) {
+    backend_->write(text);
+}
+void Fixture::finish() {
+    backend_->finish();
+}
+void Fixture::finishStopped() {
+    backend_->finish(FinishReason::kCancelled);
+}
 void Fixture::failWithOverflow() {
     backend_->fail(ErrorCode::kResourceExhausted, QStringLiteral("prompt: expected at most 4096 tokens, found 5000"));
 }
-int Fixture::sentCount() const { return int(backend_->sent.size()); }
-QString Fixture::lastQuestion() const { return backend_->sent.isEmpty() ? QString() : backend_->sent.last().request.turns.back().text; }
+int Fixture::sentCount() const {
+    return int(backend_->sent.size());
+}
+QString Fixture::lastQuestion() const {
+    return backend_->sent.isEmpty() ? QString() : backend_->sent.last().request.turns.back().text;
+}
 int Fixture::lastPictureCount() const {
     return backend_->sent.isEmpty() ? 0 : int(backend_->sent.last().request.turns.back().pictures.size());
 }
-int Fixture::cancelledCount() const { return int(backend_->cancelled.size()); }
-QString Fixture::clipboard() const { return QGuiApplication::clipboard()->text(); }
+int Fixture::cancelledCount() const {
+    return int(backend_->cancelled.size());
+}
+QString Fixture::clipboard() const {
+    return QGuiApplication::clipboard()->text();
+}
 
 QUrl Fixture::golden(const QString& name) const {
     return QUrl::fromLocalFile(QStringLiteral(STEP3_TEST_DATA "/golden/images/") + name);
 }
 
 QUrl Fixture::badPicture() {
-    const QString path = QDir::temp().filePath(QStringLiteral("step3-ui-test-%1.png").arg(QCoreApplication::applicationPid()));
+    const QString path =
+        QDir::temp().filePath(QStringLiteral("step3-ui-test-%1.png").arg(QCoreApplication::applicationPid()));
     QFile file(path);
     if (file.open(QIODevice::WriteOnly)) file.write("no picture");
     temporary_ += path;

@@ -13,7 +13,8 @@ class QQmlEngine;
 
 namespace step3::test {
 
-/// What QML tests need from C++: a chat whose backend the test plays, drops from outside, and a look at the accessibility tree.
+/// What QML tests need from C++: a chat whose backend the test plays, drops from outside, and a look at the
+/// accessibility tree.
 class Fixture : public QObject {
     Q_OBJECT
 

@@ -2,8 +2,9 @@
 #include <QQmlContext>
 #include <QQmlEngine>
 #include <QQuickWindow>
-#include <QtQml/qqmlextensionplugin.h>
 #include <QtQuickTest>
+
+#include <QtQml/qqmlextensionplugin.h>
 
 #include "tests/ui/fixture.h"
 
