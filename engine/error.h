@@ -19,10 +19,11 @@ enum class ErrorCode {
 };
 
 /// The one exception type of engine and app. The message names the file or field, what was expected and what was found,
-/// on one line; it is shown to users as it is.
+/// on one line; it is shown to users as it is. Control characters and bytes that are no UTF-8, which names from outside
+/// may hold, are replaced.
 class Error : public std::runtime_error {
 public:
-    Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+    Error(ErrorCode code, const std::string& message);
     [[nodiscard]] ErrorCode code() const noexcept { return code_; }
 
 private:

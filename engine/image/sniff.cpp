@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "engine/error.h"
+#include "engine/utf8.h"
 
 namespace step3::image {
 namespace {
@@ -45,20 +46,13 @@ constexpr OtherFormat kOtherFormats[] = {
 };
 
 // Whether bytes, which may be cut off at the end, are UTF-8 without control characters.
-bool isText(std::span<const std::byte> data) {
-    int continuing = 0;  // bytes that the character under way still needs
-    for (const std::byte b : data) {
-        const auto c = std::to_integer<unsigned>(b);
-        if (continuing > 0) {
-            if ((c & 0xC0U) != 0x80) return false;
-            --continuing;
-        } else if (c < 0x80) {
-            if (c == 0x7F || (c < 0x20 && c != '\t' && c != '\n' && c != '\r')) return false;
-        } else if (c < 0xC2 || c > 0xF4) {
-            return false;
-        } else {
-            continuing = c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
-        }
+bool isText(std::string_view data) {
+    while (!data.empty()) {
+        const int length = utf8Length(data);
+        if (length == 0) return true;
+        const auto c = static_cast<unsigned char>(data.front());
+        if (length < 0 || c == 0x7F || (c < 0x20 && c != '\t' && c != '\n' && c != '\r')) return false;
+        data.remove_prefix(static_cast<std::size_t>(length));
     }
     return true;
 }
@@ -66,7 +60,8 @@ bool isText(std::span<const std::byte> data) {
 // What bytes that belong to no known kind of file look like.
 std::string describeBytes(std::span<const std::byte> data) {
     const std::string size = std::to_string(data.size()) + (data.size() == 1 ? " byte" : " bytes");
-    if (isText(data.first(std::min<std::size_t>(data.size(), 512)))) return size + " of text";
+    const std::string_view chars(reinterpret_cast<const char*>(data.data()), data.size());
+    if (isText(chars.substr(0, 512))) return size + " of text";
     static constexpr char kDigits[] = "0123456789ABCDEF";
     std::string hex;
     for (const std::byte b : data.first(std::min<std::size_t>(data.size(), 4))) {

@@ -308,13 +308,7 @@ void readQuantization(const Fields& top, ModelConfig& config) {
 }  // namespace
 
 Json parseConfigObject(std::string_view text, const std::string& file) {
-    Json value;
-    try {
-        value = Json::parse(text);
-    } catch (const Json::parse_error& error) {
-        throw Error(ErrorCode::kInvalidData,
-                    file + ": expected JSON, found a syntax error at byte " + std::to_string(error.byte));
-    }
+    Json value = parseJson(text, file);
     if (!value.is_object())
         throw Error(ErrorCode::kInvalidData, file + ": expected a JSON object, found " + value.type_name());
     return value;

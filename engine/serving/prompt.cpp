@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "engine/error.h"
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
 namespace step3::serving {
 
@@ -25,18 +25,14 @@ bool readAddBos(const std::filesystem::path& folder) {
     return json.is_object() && json.contains("add_bos_token") && json["add_bos_token"] == true;
 }
 
-/// JSON a caller passed on. Deep nesting is refused: copying and writing it takes stack.
-Json parseJson(const std::string& text, const std::string& what) {
-    constexpr int kMaxDepth = 64;
-    try {
-        return Json::parse(text, [&](int depth, Json::parse_event_t, Json&) {
-            if (depth > kMaxDepth)
-                reject(what + " must not be nested deeper than " + std::to_string(kMaxDepth) + " levels");
-            return true;
-        });
-    } catch (const Json::parse_error&) {
-        reject(what + " must be JSON");
-    }
+/// JSON a caller passed on.
+Json callerJson(const std::string& text, const std::string& what) {
+    Json value;
+    const auto defect = readJson(text, value);
+    if (!defect) return value;
+    if (defect->kind == JsonDefect::Kind::kTooDeep)
+        reject(what + " must not be nested deeper than " + std::to_string(kMaxJsonDepth) + " levels");
+    reject(what + " must be JSON");
 }
 
 /// `json` with every text in it marked, keys included.
@@ -97,7 +93,7 @@ Json contentJson(const Message& message, const MarkupGuard& guard, std::string_v
     };
     for (const Message::Part& part : message.parts) {
         if (part.kind == Message::Part::Kind::kText) {
-            texts.push_back(text::validUtf8(part.text));
+            texts.push_back(validUtf8(part.text));
         } else {
             flush();
             hasImage = true;
@@ -115,13 +111,13 @@ Json messageJson(const Message& message, std::size_t index, const MarkupGuard& g
     if (std::find(kRoles.begin(), kRoles.end(), message.role) == kRoles.end()) {
         reject(where + ".role must be system, user, assistant or tool, got \"" + message.role + "\"");
     }
-    const auto clean = [&](const std::string& text) { return guard.marked(text::validUtf8(text), mark); };
+    const auto clean = [&](const std::string& text) { return guard.marked(validUtf8(text), mark); };
     Json json{{"role", message.role}, {"content", contentJson(message, guard, mark)}};
     if (!message.reasoning.empty()) json["reasoning_content"] = clean(message.reasoning);
     for (std::size_t i = 0; i < message.toolCalls.size(); ++i) {
         const ToolCallMessage& call = message.toolCalls[i];
         const std::string name = where + ".tool_calls[" + std::to_string(i) + "].function.arguments";
-        const Json arguments = call.arguments.empty() ? Json::object() : parseJson(call.arguments, name);
+        const Json arguments = call.arguments.empty() ? Json::object() : callerJson(call.arguments, name);
         if (!arguments.is_object()) {
             reject(name + " must be the text of a JSON object, got a JSON " + arguments.type_name());
         }
@@ -152,7 +148,7 @@ bool appendMark(Json& message, const std::string& mark) {
 
 Json parseTools(const std::string& toolsJson) {
     if (toolsJson.empty()) return nullptr;
-    Json tools = parseJson(toolsJson, "tools");
+    Json tools = callerJson(toolsJson, "tools");
     if (tools.is_null()) return nullptr;
     if (!tools.is_array()) reject(std::string("tools must be an array of schemas, got a JSON ") + tools.type_name());
     for (std::size_t i = 0; i < tools.size(); ++i) {
@@ -184,7 +180,7 @@ std::vector<std::int32_t> PromptBuilder::rawIds(const Request& request) const {
     }
     std::vector<std::int32_t> ids;
     if (addBos_ && config_.generation.bosTokenId) ids.push_back(*config_.generation.bosTokenId);
-    const auto more = tokenizer_->encode(text::validUtf8(*request.rawPrompt));
+    const auto more = tokenizer_->encode(validUtf8(*request.rawPrompt));
     ids.insert(ids.end(), more.begin(), more.end());
     return ids;
 }

@@ -12,8 +12,8 @@
 #include "engine/text/pre_tokenizer.h"
 #include "engine/text/tokenizer_fields.h"
 #include "engine/text/tokenizer_json.h"
-#include "engine/text/utf8.h"
 #include "engine/text/vocabulary.h"
+#include "engine/utf8.h"
 
 namespace step3::text {
 namespace {
@@ -165,8 +165,8 @@ private:
     void readNormalizer(const Json& root) const {
         const auto it = root.find("normalizer");
         if (it == root.end() || it->is_null()) return;
-        if (it->is_object() && it->value("type", "") == "Sequence" && it->contains("normalizers") &&
-            (*it)["normalizers"].is_array() && (*it)["normalizers"].empty())
+        if (textMember(*it, "type") == "Sequence" && it->contains("normalizers") && (*it)["normalizers"].is_array() &&
+            (*it)["normalizers"].empty())
             return;
         failField(file_, "normalizer", "none (text is encoded as it is)", shownValue(*it), ErrorCode::kUnsupported);
     }

@@ -75,13 +75,7 @@ std::shared_ptr<const ChatTemplate> ChatTemplate::fromFolder(const std::filesyst
     const auto file = folder / "tokenizer_config.json";
     const auto content = readFile(file);
     if (!content) throw Error(ErrorCode::kNotFound, file.string() + ": expected a readable file, found none");
-    Json config;
-    try {
-        config = Json::parse(*content);
-    } catch (const Json::parse_error& error) {
-        throw Error(ErrorCode::kInvalidData,
-                    file.string() + ": expected JSON, found a syntax error at byte " + std::to_string(error.byte));
-    }
+    const Json config = parseJson(*content, file.string());
     if (!config.is_object())
         throw Error(ErrorCode::kInvalidData, file.string() + ": expected a JSON object, found " + config.type_name());
     const std::string bos = specialToken(config, "bos_token");

@@ -1,7 +1,7 @@
 #include "engine/text/deepseek_splitter.h"
 
 #include "engine/text/unicode_classes.h"
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
 namespace step3::text {
 

@@ -16,11 +16,19 @@ struct Pattern {
     bool literal = false;
 };
 
+/// A true-or-false member of a step.
+bool flag(const Json& step, const char* name, bool fallback, const std::string& file) {
+    const auto it = step.find(name);
+    if (it == step.end() || it->is_null()) return fallback;
+    if (!it->is_boolean()) failField(file, std::string("pre_tokenizer.") + name, "true or false", shownValue(*it));
+    return it->get<bool>();
+}
+
 Pattern splitPattern(const Json& step, const std::string& file) {
     const auto pattern = step.find("pattern");
     if (pattern == step.end() || !pattern->is_object())
         failField(file, "pre_tokenizer.pattern", "an object with Regex or String", "none");
-    if (step.value("behavior", "") != "Isolated" || step.value("invert", false))
+    if (textMember(step, "behavior") != "Isolated" || flag(step, "invert", false, file))
         failField(file, "pre_tokenizer.behavior", "Isolated, not inverted", shownValue(step.value("behavior", Json())),
                   ErrorCode::kUnsupported);
     for (const char* kind : {"Regex", "String"}) {
@@ -36,7 +44,7 @@ std::vector<Pattern> readPatterns(const Json& root, const std::string& file) {
     if (it == root.end() || !it->is_object())
         failField(file, "pre_tokenizer", "an object", it == root.end() ? "nothing" : shownValue(*it));
     Json steps = Json::array({*it});
-    if (it->value("type", "") == "Sequence") {
+    if (textMember(*it, "type") == "Sequence") {
         if (!it->contains("pretokenizers") || !(*it)["pretokenizers"].is_array())
             failField(file, "pre_tokenizer.pretokenizers", "a list", "none");
         steps = (*it)["pretokenizers"];
@@ -44,15 +52,13 @@ std::vector<Pattern> readPatterns(const Json& root, const std::string& file) {
     std::vector<Pattern> patterns;
     bool byteLevel = false;
     for (const Json& step : steps) {
-        const std::string type = step.is_object() && step.contains("type") && step["type"].is_string()
-                                     ? step["type"].get<std::string>()
-                                     : "";
+        const std::string type = textMember(step, "type");
         if (type == "Split") {
             patterns.push_back(splitPattern(step, file));
         } else if (type == "ByteLevel") {
-            if (step.value("add_prefix_space", false))
+            if (flag(step, "add_prefix_space", false, file))
                 failField(file, "pre_tokenizer.add_prefix_space", "false", "true", ErrorCode::kUnsupported);
-            if (step.value("use_regex", true)) patterns.push_back({kGpt2Pattern, false});
+            if (flag(step, "use_regex", true, file)) patterns.push_back({kGpt2Pattern, false});
             byteLevel = true;
         } else {
             failField(file, "pre_tokenizer.type", "Split or ByteLevel", shownValue(step), ErrorCode::kUnsupported);

@@ -5,7 +5,7 @@
 #include <sentencepiece_processor.h>
 
 #include "engine/error.h"
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
 namespace step3::text {
 namespace {

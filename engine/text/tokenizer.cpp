@@ -6,7 +6,7 @@
 #include "engine/error.h"
 #include "engine/text/byte_level_bpe.h"
 #include "engine/text/sentencepiece_tokenizer.h"
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
 namespace step3::text {
 namespace {

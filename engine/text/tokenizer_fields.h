@@ -19,4 +19,10 @@ inline std::string shownValue(const Json& value) {
     return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }
 
+/// A text member of a value that may be no object; empty if there is none.
+inline std::string textMember(const Json& value, const char* name) {
+    const auto it = value.is_object() ? value.find(name) : value.end();
+    return it != value.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
 }  // namespace step3::text

@@ -123,6 +123,9 @@ private:
         return true;
     }
     bool open(Json&& value) {
+        if (open_.size() >= kMaxJsonDepth)
+            throw Error(ErrorCode::kInvalidData, file_ + ": expected JSON, found more than " +
+                                                     std::to_string(kMaxJsonDepth) + " levels of nesting");
         const bool model = open_.size() == 1 && key_ == "model" && value.is_object();
         open_.push_back(&place(std::move(value)));
         if (model) modelDepth_ = open_.size();

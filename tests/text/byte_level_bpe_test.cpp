@@ -15,7 +15,7 @@
 #include "engine/text/bpe_merges.h"
 #include "engine/text/deepseek_splitter.h"
 #include "engine/text/regex_splitter.h"
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 #include "engine/text/vocabulary.h"
 
 using namespace std::string_literals;

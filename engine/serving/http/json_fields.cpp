@@ -9,9 +9,6 @@ namespace step3::serving::http {
 
 namespace {
 
-/// Tool schemas nest; nothing honest nests deeper.
-constexpr int kMaxDepth = 64;
-
 ApiError wrongKind(const std::string& param, const char* expected, const Json& found) {
     return schemaError(param + ": expected " + expected + ", found " + kindOf(found), param);
 }
@@ -21,18 +18,18 @@ ApiError wrongKind(const std::string& param, const char* expected, const Json& f
 Json parseBody(std::string_view body) {
     if (body.empty()) throw schemaError("expected a JSON object, found an empty body", "body");
     Json document;
-    try {
-        document = Json::parse(body.begin(), body.end(), [](int depth, Json::parse_event_t, const Json&) {
-            if (depth > kMaxDepth) {
-                throw schemaError("JSON nested deeper than " + std::to_string(kMaxDepth) + " levels", "body");
-            }
-            return true;
-        });
-    } catch (const Json::parse_error& error) {
-        const std::string position = std::to_string(error.byte);
+    if (const auto defect = readJson(body, document)) {
+        const std::string position = std::to_string(defect->byte);
+        switch (defect->kind) {
+            case JsonDefect::Kind::kTooDeep:
+                throw schemaError("JSON nested deeper than " + std::to_string(kMaxJsonDepth) + " levels", "body");
+            case JsonDefect::Kind::kNumberOutOfRange:
+                throw schemaError("the body is not valid JSON: a number is out of range", "body");
+            case JsonDefect::Kind::kDuplicateMember:
+                throw schemaError("the body is not valid JSON: an object names a member twice", "body");
+            case JsonDefect::Kind::kSyntax: break;
+        }
         throw schemaError("the body is not valid JSON: error at byte " + position, "body." + position);
-    } catch (const Json::exception&) {  // a number out of range
-        throw schemaError("the body is not valid JSON: a number is out of range", "body");
     }
     if (!document.is_object()) {
         throw schemaError(std::string("expected a JSON object, found ") + kindOf(document), "body");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -36,6 +37,7 @@ struct Expression {
     };
     Kind kind = Kind::kLiteral;
     int line = 0;
+    int height = 1;  // of the tree below
     std::string text;
     Json literal;
     std::vector<ExpressionPtr> items;
@@ -62,8 +64,15 @@ struct Statement {
 /// Parses a template with trim_blocks and lstrip_blocks on. Throws Error kUnsupported naming construct and line.
 Block parse(const std::string& source);
 
+/// What a template may use up, so that a hostile one ends with an error.
+struct Limits {
+    std::int64_t steps = 2'000'000;         // statements and expressions run
+    std::int64_t valueBytes = 16LL << 20;   // one value, about as many bytes as it takes in memory
+    std::int64_t workBytes = 2048LL << 20;  // all values made, together
+};
+
 /// Runs a parsed template over the given variables. Throws Error: what the template raises, a wrong type, or a limit
-/// (nesting, steps, size of the output).
-std::string render(const Block& block, const Json& variables);
+/// (nesting, `limits`, size of the output).
+std::string render(const Block& block, const Json& variables, const Limits& limits = {});
 
 }  // namespace step3::text::jinja

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <set>
 
 #include "engine/text/jinja/value.h"
 #include "engine/text/python_json.h"
 #include "engine/text/tool_call_parser.h"
+#include "engine/utf8.h"
 
 namespace step3::text::jinja {
 namespace {
@@ -35,22 +37,38 @@ std::string mapped(std::string content, int (*convert)(int)) {
     return content;
 }
 
-std::string replaced(const std::string& content, const std::string& from, const std::string& to) {
+void checkText(const std::string& out, const std::string& user, int line) {
+    if (out.size() > kMaxText)
+        raise(line, "expected at most " + std::to_string(kMaxText) + " bytes of text from '" + user + "', found more");
+}
+
+std::string replaced(const std::string& content, const std::string& from, const std::string& to, int line) {
     if (from.empty()) return content;
     std::string out;
     std::size_t at = 0;
-    for (std::size_t hit; (hit = content.find(from, at)) != std::string::npos; at = hit + from.size())
+    for (std::size_t hit; (hit = content.find(from, at)) != std::string::npos; at = hit + from.size()) {
         out.append(content, at, hit - at).append(to);
+        checkText(out, "replace", line);
+    }
     return out.append(content, at);
 }
 
 std::string stripped(const std::string& content, const Value& set, bool left, bool right) {
     const std::string characterSet = set.isData() && set.data.is_string() ? set.data.get<std::string>() : " \t\n\r\f\v";
-    std::size_t begin = 0;
-    std::size_t end = content.size();
-    while (left && begin < end && characterSet.find(content[begin]) != std::string::npos) ++begin;
-    while (right && end > begin && characterSet.find(content[end - 1]) != std::string::npos) --end;
-    return content.substr(begin, end - begin);
+    std::string_view rest = content;
+    const auto belongs = [&](std::string_view character) { return characterSet.find(character) != std::string::npos; };
+    while (left && !rest.empty()) {
+        const auto bytes = static_cast<std::size_t>(std::max(1, utf8Length(rest)));
+        if (!belongs(rest.substr(0, bytes))) break;
+        rest.remove_prefix(bytes);
+    }
+    while (right && !rest.empty()) {
+        std::size_t begin = rest.size() - 1;
+        while (begin > 0 && (static_cast<unsigned char>(rest[begin]) & 0xC0U) == 0x80) --begin;
+        if (!belongs(rest.substr(begin))) break;
+        rest.remove_suffix(rest.size() - begin);
+    }
+    return std::string(rest);
 }
 
 Json pairs(const Json& object) {
@@ -134,7 +152,7 @@ Value applyFilter(const std::string& name, const Value& value, const Arguments& 
     if (name == "lower") return Value(Json(mapped(text(value), std::tolower)));
     if (name == "replace")
         return Value(Json(replaced(text(value), needString(arguments.get(0, "old"), name, line),
-                                   needString(arguments.get(1, "new"), name, line))));
+                                   needString(arguments.get(1, "new"), name, line), line)));
     if (name == "capitalize") {
         std::string out = mapped(text(value), std::tolower);
         if (!out.empty()) out.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(out.front())));
@@ -150,8 +168,12 @@ Value applyFilter(const std::string& name, const Value& value, const Arguments& 
         return Value(list);
     }
     if (name == "unique") {
+        constexpr std::size_t kMost = 1000;  // every item is compared with every other
+        const Json list = needList(value, name, line);
+        if (list.size() > kMost)
+            raise(line, "expected at most " + std::to_string(kMost) + " items for 'unique', found more");
         Json out = Json::array();
-        for (const Json& item : needList(value, name, line))
+        for (const Json& item : list)
             if (std::find(out.begin(), out.end(), item) == out.end()) out.push_back(item);
         return Value(out);
     }
@@ -163,6 +185,7 @@ Value applyFilter(const std::string& name, const Value& value, const Arguments& 
             if (!first) out += text(separator);
             first = false;
             out += text(item);
+            checkText(out, name, line);
         }
         return Value(Json(out));
     }
@@ -170,9 +193,13 @@ Value applyFilter(const std::string& name, const Value& value, const Arguments& 
         if (!value.isData() || !value.data.is_number())
             raise(line, "expected a number for '" + name + "', found " + typeName(value));
         if (name == "float") return Value(Json(value.data.get<double>()));
-        if (name == "int") return Value(Json(value.data.get<std::int64_t>()));
-        return value.data.is_number_integer() ? Value(Json(std::abs(value.data.get<std::int64_t>())))
-                                              : Value(Json(std::abs(value.data.get<double>())));
+        if (value.data.is_number_float() && name == "abs") return Value(Json(std::abs(value.data.get<double>())));
+        constexpr double kBeyond = 9223372036854775808.0;  // 2^63
+        if (value.data.is_number_float() && !(std::abs(value.data.get<double>()) < kBeyond))
+            raise(line, "expected a number below 2^63 for 'int', found " + text(value));
+        const auto whole = value.data.get<std::int64_t>();
+        if (name == "int" || whole >= 0) return Value(Json(whole));
+        return binaryOperation("-", Value(Json(0)), Value(Json(whole)), line);
     }
     if (name == "select" || name == "reject" || name == "selectattr" || name == "rejectattr")
         return selected(name, value, arguments, line);

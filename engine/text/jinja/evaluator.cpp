@@ -7,12 +7,12 @@ namespace step3::text::jinja {
 namespace {
 
 constexpr std::size_t kMaxOutput = 16U << 20;  // bytes of rendered text
-constexpr std::int64_t kMaxSteps = 2'000'000;  // statements and expressions run
 constexpr int kMaxCalls = 50;                  // macros inside macros
+constexpr int kMaxLevels = 400;                // blocks and expressions inside each other, over all macros
 
 class Evaluator {
 public:
-    explicit Evaluator(const Json& variables) {
+    Evaluator(const Json& variables, const Limits& limits) : limits_(limits) {
         scopes_.emplace_back();
         for (const auto& [name, value] : variables.items()) scopes_.back()[name] = Value(value);
     }
@@ -27,9 +27,34 @@ private:
     using Scope = std::map<std::string, Value>;
 
     void step(int line) {
-        if (++steps_ > kMaxSteps)
-            raise(line, "expected at most " + std::to_string(kMaxSteps) + " steps, found an endless template");
+        if (++steps_ > limits_.steps)
+            raise(line, "expected at most " + std::to_string(limits_.steps) + " steps, found an endless template");
     }
+    /// Counts a value that was made or copied.
+    void charge(const Json& value, int line) {
+        const std::int64_t bytes = weight(value);
+        if (bytes < 0)
+            raise(line, "expected values nested at most " + std::to_string(kMaxNesting) + " deep, found more");
+        if (bytes > limits_.valueBytes)
+            raise(line, "expected values of at most " + std::to_string(limits_.valueBytes) + " bytes, found more");
+        work_ += bytes;
+        if (work_ > limits_.workBytes)
+            raise(line, "expected at most " + std::to_string(limits_.workBytes) + " bytes of values, found more");
+    }
+    /// Counts nesting while it lives.
+    class Level {
+    public:
+        Level(Evaluator& evaluator, int line) : levels_(evaluator.levels_) {
+            if (++levels_ > kMaxLevels)
+                raise(line, "expected at most " + std::to_string(kMaxLevels) + " levels of nesting, found more");
+        }
+        ~Level() { --levels_; }
+        Level(const Level&) = delete;
+        Level& operator=(const Level&) = delete;
+
+    private:
+        int& levels_;
+    };
     static void append(std::string& out, const std::string& piece, int line) {
         if (out.size() + piece.size() > kMaxOutput)
             raise(line, "expected at most " + std::to_string(kMaxOutput) + " bytes of text, found more");
@@ -37,6 +62,8 @@ private:
     }
 
     void execute(const Block& block, std::string& out) {
+        if (block.empty()) return;
+        const Level level(*this, block.front().line);
         for (const Statement& statement : block) {
             step(statement.line);
             switch (statement.kind) {
@@ -65,15 +92,13 @@ private:
     }
 
     void executeFor(const Statement& statement, std::string& out) {
-        const Value sequence = evaluate(*statement.value);
-        Json items = Json::array();
+        Value sequence = evaluate(*statement.value);
         if (sequence.kind == Value::Kind::kUndefined)
             raise(statement.line, "expected a list to loop over, found " + typeName(sequence));
-        if (sequence.isData() && sequence.data.is_array()) {
-            items = sequence.data;
-        } else {
-            items = applyFilter("list", sequence, {}, statement.line).data;
-        }
+        Json items = sequence.isData() && sequence.data.is_array()
+                         ? std::move(sequence.data)
+                         : applyFilter("list", sequence, {}, statement.line).data;
+        charge(items, statement.line);
         if (statement.filter != nullptr) {
             Json kept = Json::array();
             for (const Json& item : items) {
@@ -141,14 +166,37 @@ private:
         }
     }
 
-    Value lookUp(const std::string& name) const {
+    [[nodiscard]] const Value* find(const std::string& name) const {
         for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope)
-            if (const auto it = scope->find(name); it != scope->end()) return it->second;
-        return Value::undefined(name);
+            if (const auto it = scope->find(name); it != scope->end()) return &it->second;
+        return nullptr;
+    }
+    [[nodiscard]] Value lookUp(const std::string& name) const {
+        const Value* value = find(name);
+        return value != nullptr ? *value : Value::undefined(name);
+    }
+
+    /// The value of `e`: that of a variable in place, anything else in `made`. It may be used until the next
+    /// evaluation.
+    const Value& view(const Expression& e, Value& made) {
+        if (e.kind == Expression::Kind::kName) {
+            step(e.line);
+            if (const Value* value = find(e.text)) return *value;
+        }
+        made = evaluate(e);
+        return made;
     }
 
     Value evaluate(const Expression& e) {
+        const Level level(*this, e.line);
         step(e.line);
+        Value value = compute(e);
+        if (value.isData()) charge(value.data, e.line);
+        return value;
+    }
+
+    Value compute(const Expression& e) {
+        Value made;
         switch (e.kind) {
             case Expression::Kind::kLiteral: return Value(e.literal);
             case Expression::Kind::kName: return lookUp(e.text);
@@ -163,13 +211,21 @@ private:
                     dict[text(evaluate(*e.items[i]))] = data(*e.items[i + 1]);
                 return Value(dict);
             }
-            case Expression::Kind::kAttribute: return attribute(evaluate(*e.items[0]), e.text, e.line);
-            case Expression::Kind::kSubscript: return subscript(evaluate(*e.items[0]), evaluate(*e.items[1]), e.line);
+            case Expression::Kind::kAttribute: return attribute(view(*e.items[0], made), e.text, e.line);
+            case Expression::Kind::kSubscript: {
+                const Value key = evaluate(*e.items[1]);
+                return subscript(view(*e.items[0], made), key, e.line);
+            }
             case Expression::Kind::kSlice: return slice(e);
             case Expression::Kind::kCall: return call(e);
-            case Expression::Kind::kFilter: return applyFilter(e.text, evaluate(*e.items[0]), arguments(e), e.line);
-            case Expression::Kind::kTest:
-                return Value(Json(applyTest(e.text, evaluate(*e.items[0]), arguments(e), e.line)));
+            case Expression::Kind::kFilter: {
+                const Arguments given = arguments(e);
+                return applyFilter(e.text, view(*e.items[0], made), given, e.line);
+            }
+            case Expression::Kind::kTest: {
+                const Arguments given = arguments(e);
+                return Value(Json(applyTest(e.text, view(*e.items[0], made), given, e.line)));
+            }
             case Expression::Kind::kUnary: return unary(e);
             case Expression::Kind::kBinary: return binary(e);
             case Expression::Kind::kConditional:
@@ -262,9 +318,10 @@ private:
         const std::int64_t first = e.items[1] == nullptr ? (stride > 0 ? 0 : size - 1) : clamp(bound(e.items[1], 0));
         const std::int64_t last = e.items[2] == nullptr ? (stride > 0 ? size : -1) : clamp(bound(e.items[2], 0));
         Json out = Json::array();
-        for (std::int64_t i = first; stride > 0 ? i < last : i > last; i += stride) {
+        for (std::int64_t i = first; stride > 0 ? i < last : i > last;) {
             step(e.line);
             out.push_back(list[static_cast<std::size_t>(i)]);
+            if (__builtin_add_overflow(i, stride, &i)) break;
         }
         return isText ? applyFilter("join", Value(out), {}, e.line) : Value(out);
     }
@@ -316,9 +373,10 @@ private:
             if (given.positional.size() == 1) std::swap(bounds[0], bounds[1]);
             if (bounds[2] == 0) raise(line, "expected a step other than 0 for 'range', found 0");
             Json list = Json::array();
-            for (std::int64_t i = bounds[0]; bounds[2] > 0 ? i < bounds[1] : i > bounds[1]; i += bounds[2]) {
+            for (std::int64_t i = bounds[0]; bounds[2] > 0 ? i < bounds[1] : i > bounds[1];) {
                 if (list.size() >= 100'000) raise(line, "expected at most 100000 numbers from 'range', found more");
                 list.push_back(i);
+                if (__builtin_add_overflow(i, bounds[2], &i)) break;
             }
             return Value(list);
         }
@@ -348,15 +406,18 @@ private:
         return Value(Json(out));
     }
 
+    const Limits& limits_;
     std::vector<Scope> scopes_;
     std::int64_t steps_ = 0;
+    std::int64_t work_ = 0;  // bytes of values made so far
+    int levels_ = 0;
     int calls_ = 0;
 };
 
 }  // namespace
 
-std::string render(const Block& block, const Json& variables) {
-    return Evaluator(variables).run(block);
+std::string render(const Block& block, const Json& variables, const Limits& limits) {
+    return Evaluator(variables, limits).run(block);
 }
 
 }  // namespace step3::text::jinja

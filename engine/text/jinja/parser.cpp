@@ -15,6 +15,7 @@ namespace step3::text::jinja {
 namespace {
 
 constexpr int kMaxDepth = 100;
+constexpr int kMaxHeight = 200;  // of an expression: a chain of operators is as high as it is long
 
 class Parser {
 public:
@@ -213,10 +214,22 @@ private:
         result->text = std::move(text);
         return result;
     }
+    /// Puts `child` (may be null) below `parent`.
+    void add(Expression& parent, ExpressionPtr child) const {
+        grow(parent, child.get());
+        parent.items.push_back(std::move(child));
+    }
+    void grow(Expression& parent, const Expression* child) const {
+        if (child == nullptr) return;
+        parent.height = std::max(parent.height, child->height + 1);
+        if (parent.height > kMaxHeight)
+            fail("expected an expression of at most " + std::to_string(kMaxHeight) + " levels, found more",
+                 ErrorCode::kUnsupported);
+    }
     ExpressionPtr binary(const std::string& op, ExpressionPtr left, ExpressionPtr right) const {
         auto result = make(Expression::Kind::kBinary, op);
-        result->items.push_back(std::move(left));
-        result->items.push_back(std::move(right));
+        add(*result, std::move(left));
+        add(*result, std::move(right));
         return result;
     }
 
@@ -225,9 +238,9 @@ private:
         ExpressionPtr value = orExpression();
         while (takeName("if")) {
             auto result = make(Expression::Kind::kConditional);
-            result->items.push_back(std::move(value));
-            result->items.push_back(orExpression());
-            result->items.push_back(takeName("else") ? expression() : nullptr);
+            add(*result, std::move(value));
+            add(*result, orExpression());
+            add(*result, takeName("else") ? expression() : nullptr);
             value = std::move(result);
         }
         return value;
@@ -249,7 +262,7 @@ private:
     }
     ExpressionPtr negated(ExpressionPtr value) const {
         auto result = make(Expression::Kind::kUnary, "not");
-        result->items.push_back(std::move(value));
+        add(*result, std::move(value));
         return result;
     }
     ExpressionPtr comparison() {
@@ -299,7 +312,7 @@ private:
         if (!isOperator("-") && !isOperator("+")) return filtersAndTests(postfix(primary()));
         const Depth guard(*this);
         auto result = make(Expression::Kind::kUnary, take().text);
-        result->items.push_back(unary());
+        add(*result, unary());
         return result;
     }
 
@@ -307,14 +320,14 @@ private:
         while (true) {
             if (takeOperator("|")) {
                 auto filter = make(Expression::Kind::kFilter, expectName());
-                filter->items.push_back(std::move(value));
+                add(*filter, std::move(value));
                 if (takeOperator("(")) arguments(*filter);
                 value = postfix(std::move(filter));
             } else if (isName("is")) {
                 take();
                 const bool inverted = takeName("not");
                 auto test = make(Expression::Kind::kTest, expectName());
-                test->items.push_back(std::move(value));
+                add(*test, std::move(value));
                 if (takeOperator("(")) {
                     arguments(*test);
                 } else if (peek().kind == Kind::kString || peek().kind == Kind::kNumber) {
@@ -335,6 +348,7 @@ private:
                 take();
             }
             argument.value = expression();
+            grow(call, argument.value.get());
             call.arguments.push_back(std::move(argument));
             if (!isOperator(")")) expectOperator(",");
         }
@@ -345,13 +359,13 @@ private:
             if (takeOperator(".")) {
                 auto attribute =
                     make(Expression::Kind::kAttribute, peek().kind == Kind::kNumber ? take().text : expectName());
-                attribute->items.push_back(std::move(value));
+                add(*attribute, std::move(value));
                 value = std::move(attribute);
             } else if (takeOperator("[")) {
                 value = subscript(std::move(value));
             } else if (takeOperator("(")) {
                 auto call = make(Expression::Kind::kCall);
-                call->items.push_back(std::move(value));
+                add(*call, std::move(value));
                 arguments(*call);
                 value = std::move(call);
             } else {
@@ -362,15 +376,15 @@ private:
 
     ExpressionPtr subscript(ExpressionPtr value) {
         auto result = make(Expression::Kind::kSubscript);
-        result->items.push_back(std::move(value));
+        add(*result, std::move(value));
         ExpressionPtr first = isOperator(":") ? nullptr : expression();
         if (takeOperator(":")) {
             result->kind = Expression::Kind::kSlice;
-            result->items.push_back(std::move(first));
-            result->items.push_back(isOperator("]") || isOperator(":") ? nullptr : expression());
-            result->items.push_back(takeOperator(":") && !isOperator("]") ? expression() : nullptr);
+            add(*result, std::move(first));
+            add(*result, isOperator("]") || isOperator(":") ? nullptr : expression());
+            add(*result, takeOperator(":") && !isOperator("]") ? expression() : nullptr);
         } else {
-            result->items.push_back(std::move(first));
+            add(*result, std::move(first));
         }
         expectOperator("]");
         return result;
@@ -404,15 +418,15 @@ private:
                 return value;
             }
             auto tuple = make(Expression::Kind::kList);
-            tuple->items.push_back(std::move(value));
-            while (takeOperator(",") && !isOperator(")")) tuple->items.push_back(expression());
+            add(*tuple, std::move(value));
+            while (takeOperator(",") && !isOperator(")")) add(*tuple, expression());
             expectOperator(")");
             return tuple;
         }
         if (token.kind == Kind::kOperator && token.text == "[") {
             auto list = make(Expression::Kind::kList);
             while (!takeOperator("]")) {
-                list->items.push_back(expression());
+                add(*list, expression());
                 if (!isOperator("]")) expectOperator(",");
             }
             return list;
@@ -420,9 +434,9 @@ private:
         if (token.kind == Kind::kOperator && token.text == "{") {
             auto dict = make(Expression::Kind::kDict);
             while (!takeOperator("}")) {
-                dict->items.push_back(expression());
+                add(*dict, expression());
                 expectOperator(":");
-                dict->items.push_back(expression());
+                add(*dict, expression());
                 if (!isOperator("}")) expectOperator(",");
             }
             return dict;

@@ -4,7 +4,7 @@
 
 #include "engine/error.h"
 #include "engine/text/python_json.h"
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
 namespace step3::text::jinja {
 namespace {
@@ -32,10 +32,29 @@ std::string pythonRepr(const Json& value) {
     return text(value);
 }
 
+std::int64_t weightOf(const Json& value, int depth) {
+    constexpr std::int64_t kNode = 16;
+    if (value.is_string()) return kNode + static_cast<std::int64_t>(value.get_ref<const std::string&>().size());
+    if (!value.is_structured()) return kNode;
+    if (depth == kMaxNesting) return -1;
+    std::int64_t total = kNode;
+    for (const auto& [key, item] : value.items()) {
+        const std::int64_t part = weightOf(item, depth + 1);
+        if (part < 0) return -1;
+        total += part + (value.is_object() ? kNode + static_cast<std::int64_t>(key.size()) : 0);
+    }
+    return total;
+}
+
 /// Python's floor division and modulo.
 std::int64_t floorDivide(std::int64_t a, std::int64_t b) {
     const std::int64_t quotient = a / b;
     return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
+}
+
+std::int64_t floorModulo(std::int64_t a, std::int64_t b) {
+    const std::int64_t rest = a % b;
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
 }
 
 }  // namespace
@@ -47,6 +66,10 @@ void raise(int line, const std::string& what) {
 void unsupported(int line, const std::string& what) {
     throw Error(ErrorCode::kUnsupported, "chat template, line " + std::to_string(line) +
                                              ": this program does not know the template construct " + what);
+}
+
+std::int64_t weight(const Json& value) {
+    return weightOf(value, 0);
 }
 
 bool truthy(const Value& value) {
@@ -180,7 +203,7 @@ Value binaryOperation(const std::string& op, const Value& left, const Value& rig
         } else if (op == "//") {
             result = floorDivide(x, y);
         } else if (op == "%") {
-            result = x - floorDivide(x, y) * y;
+            result = floorModulo(x, y);
         }
         if (overflow) raise(line, "expected a number below 2^63 from '" + op + "', found more");
         return Value(Json(result));

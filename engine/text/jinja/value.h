@@ -27,6 +27,14 @@ struct Value {
     [[nodiscard]] bool isData() const { return kind == Kind::kData; }
 };
 
+/// Longest text a filter or operator makes, in bytes.
+inline constexpr std::size_t kMaxText = 16U << 20;
+/// Deepest nesting of a value.
+inline constexpr int kMaxNesting = 100;
+
+/// About the memory a value takes, in bytes; -1 if it nests deeper than kMaxNesting.
+std::int64_t weight(const Json& value);
+
 /// Jinja's truth of a value.
 bool truthy(const Value& value);
 /// Text as Jinja prints it (None, True, 1.0, lists as Python writes them).

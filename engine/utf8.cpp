@@ -1,6 +1,6 @@
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
-namespace step3::text {
+namespace step3 {
 
 int utf8Length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -83,4 +83,4 @@ void appendUtf8(std::string& out, char32_t c) {
     }
 }
 
-}  // namespace step3::text
+}  // namespace step3

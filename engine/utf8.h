@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace step3::text {
+namespace step3 {
 
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
@@ -37,4 +37,4 @@ std::optional<char32_t> takeCodePoint(std::string_view& text);
 /// Appends one code point.
 void appendUtf8(std::string& out, char32_t codePoint);
 
-}  // namespace step3::text
+}  // namespace step3
