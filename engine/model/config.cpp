@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <sstream>
 
 #include "engine/error.h"
 #include "engine/json.h"
 #include "engine/model/config_json.h"
+#include "engine/model/mapped_file.h"
 
 namespace step3::model {
 namespace {
@@ -88,11 +88,10 @@ private:
 };
 
 Json readObject(const std::filesystem::path& file) {
-    std::ifstream stream(file, std::ios::binary);
-    if (!stream) throw Error(ErrorCode::kNotFound, file.string() + ": expected a readable file, found none");
-    std::ostringstream text;
-    text << stream.rdbuf();
-    return parseConfigObject(text.str(), file.string());
+    std::error_code ignored;
+    if (!std::filesystem::exists(file, ignored))
+        throw Error(ErrorCode::kNotFound, file.string() + ": expected a readable file, found none");
+    return parseConfigObject(MappedFile(file).text(), file.string());
 }
 
 std::vector<bool> moeLayers(const Fields& fields, std::int64_t numLayers) {
@@ -347,6 +346,15 @@ ModelConfig parseModelConfig(const Json& object, const std::string& file) {
     return config;
 }
 
+void readGenerationConfig(const Json& object, const std::string& file, ModelConfig& config) {
+    readGeneration(Fields(object, file, ""), config.text.vocabSize, config.generation);
+}
+
+void readPreprocessorConfig(const Json& object, const std::string& file, ModelConfig& config) {
+    config.preprocessor = readPreprocessor(Fields(object, file, ""), *config.vision);
+    config.vision->enablePatch = config.preprocessor->enablePatch;
+}
+
 ModelConfig loadModelConfig(const std::filesystem::path& folder) {
     std::error_code ignored;
     if (!std::filesystem::is_directory(folder, ignored))
@@ -354,14 +362,11 @@ ModelConfig loadModelConfig(const std::filesystem::path& folder) {
     const auto file = folder / "config.json";
     ModelConfig config = parseModelConfig(readObject(file), file.string());
     if (const auto generation = folder / "generation_config.json"; std::filesystem::exists(generation, ignored)) {
-        const Json object = readObject(generation);
-        readGeneration(Fields(object, generation.string(), ""), config.text.vocabSize, config.generation);
+        readGenerationConfig(readObject(generation), generation.string(), config);
     }
     if (config.vision) {
         const auto preprocessor = folder / "preprocessor_config.json";
-        const Json object = readObject(preprocessor);
-        config.preprocessor = readPreprocessor(Fields(object, preprocessor.string(), ""), *config.vision);
-        config.vision->enablePatch = config.preprocessor->enablePatch;
+        readPreprocessorConfig(readObject(preprocessor), preprocessor.string(), config);
     }
     return config;
 }

@@ -15,8 +15,8 @@
 #include "engine/text/bpe_merges.h"
 #include "engine/text/deepseek_splitter.h"
 #include "engine/text/regex_splitter.h"
-#include "engine/utf8.h"
 #include "engine/text/vocabulary.h"
+#include "engine/utf8.h"
 
 using namespace std::string_literals;
 using namespace step3;
