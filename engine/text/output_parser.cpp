@@ -1,5 +1,7 @@
 #include "engine/text/output_parser.h"
 
+#include <algorithm>
+
 #include "engine/text/tool_call_parser.h"
 
 namespace step3::text {
@@ -73,8 +75,8 @@ std::vector<OutputDelta> OutputParser::push(std::string_view text) {
 bool OutputParser::pushCalls(std::vector<OutputDelta>& out) {
     const std::size_t callEnd = pending_.find(kCallEnd);
     const std::size_t blockEnd = pending_.find(kCallsEnd);
-    if (!nameSent_ && (callEnd != std::string::npos || blockEnd == std::string::npos)) {
-        if (const auto name = invokeName(std::string_view(pending_).substr(0, callEnd))) {
+    if (!nameSent_) {  // a name in front of the next marker may have been sent before that marker came
+        if (const auto name = invokeName(std::string_view(pending_).substr(0, std::min(callEnd, blockEnd)))) {
             emit(out, OutputDelta::Kind::kToolCallName, *name, toolCalls_);
             nameSent_ = true;
         }
@@ -90,6 +92,8 @@ bool OutputParser::pushCalls(std::vector<OutputDelta>& out) {
         return true;
     }
     if (blockEnd == std::string::npos) return false;
+    if (nameSent_) ++toolCalls_;  // a call that never ended: its name is out, it has no arguments
+    nameSent_ = false;
     pending_.erase(0, blockEnd + kCallsEnd.size());
     state_ = kAfterCalls;
     return true;
