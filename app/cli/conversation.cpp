@@ -1,6 +1,6 @@
 #include "app/cli/conversation.h"
 
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
 namespace step3::cli {
 
@@ -15,7 +15,7 @@ std::shared_ptr<const image::Image> Conversation::attach(const std::filesystem::
 }
 
 Answer Conversation::ask(const std::string& question, const std::function<void(const Event&)>& show) {
-    if (text::validUtf8(question) != question) {
+    if (validUtf8(question) != question) {
         throw Error(ErrorCode::kInvalidData, "the question is not valid UTF-8; save it as UTF-8 and ask again");
     }
     Message message;

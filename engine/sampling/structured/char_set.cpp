@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
 namespace step3::sampling::structured {
 
@@ -16,8 +16,8 @@ constexpr char32_t kFirstSurrogate = 0xD800, kLastSurrogate = 0xDFFF;
 /// are not full is cut where they become so (e.g. U+0081..U+07FF is C2 81..BF and C3..DF 80..BF).
 void appendUtf8Ranges(Grammar& grammar, char32_t low, char32_t high, std::vector<Grammar::Expr>& out) {
     std::string first, last;
-    text::appendUtf8(first, low);
-    text::appendUtf8(last, high);
+    appendUtf8(first, low);
+    appendUtf8(last, high);
     for (std::size_t tail = 1; tail < first.size(); ++tail) {
         const char32_t mask = (char32_t{1} << (6 * tail)) - 1;
         if ((low & ~mask) == (high & ~mask)) continue;

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/sampling/structured/char_set.h"
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
 namespace step3::sampling::structured {
 
@@ -159,7 +159,7 @@ private:
             std::string bytes;
             while (!take("\"")) {
                 if (atEnd()) fail("missing \"");
-                text::appendUtf8(bytes, takeCharacter());
+                appendUtf8(bytes, takeCharacter());
             }
             return grammar_.text(bytes);
         }
@@ -190,7 +190,7 @@ private:
     char32_t takeCharacter() {
         if (take("\\")) return takeEscape();
         std::string_view rest = text_.substr(at_);
-        const auto code = text::takeCodePoint(rest);
+        const auto code = takeCodePoint(rest);
         if (!code) fail("expected UTF-8");
         at_ = text_.size() - rest.size();
         return *code;

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "engine/sampling/structured/char_set.h"
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
 namespace step3::sampling::structured {
 
@@ -17,7 +17,7 @@ struct NameTrie {
 
     void add(std::string_view name) {
         NameTrie* at = this;
-        while (const auto code = text::takeCodePoint(name)) {
+        while (const auto code = takeCodePoint(name)) {
             auto& child = at->children[*code];
             if (!child) child = std::make_unique<NameTrie>();
             at = child.get();

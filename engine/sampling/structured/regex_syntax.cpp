@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
 namespace step3::sampling::structured {
 
@@ -61,7 +61,7 @@ private:
 
     char32_t takeCharacter() {
         std::string_view rest = pattern_.substr(at_);
-        const auto code = text::takeCodePoint(rest);
+        const auto code = takeCodePoint(rest);
         if (!code) fail("expected UTF-8");
         at_ = pattern_.size() - rest.size();
         return *code;

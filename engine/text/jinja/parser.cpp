@@ -9,7 +9,7 @@
 
 // Grammar: text, {{ expression }}, {# comment #} and the statements if/elif/else, for [if] [else], set (name,
 // ns.attribute, block form), macro, with the operators, tests and filters listed in evaluator.cpp. Precedence as in
-// Jinja, lowest first: conditional, or, and, not, comparison and `in`, ~, + -, * / // %, unary, filter and test,
+// Jinja, lowest first: conditional, or, and, not, comparison and `in`, ~, + -, * / // %, filter and test, unary,
 // postfix.
 namespace step3::text::jinja {
 namespace {
@@ -79,6 +79,7 @@ private:
             if (peek().kind == Kind::kText) {
                 Statement text;
                 text.kind = Statement::Kind::kText;
+                text.line = peek().line;
                 text.text = take().text;
                 block.push_back(std::move(text));
             } else if (peek().kind == Kind::kOutputBegin) {
@@ -308,11 +309,14 @@ private:
         }
         return left;
     }
-    ExpressionPtr unary() {
-        if (!isOperator("-") && !isOperator("+")) return filtersAndTests(postfix(primary()));
+    /// Filters work on the signed value: -3 | abs is 3.
+    ExpressionPtr unary() { return filtersAndTests(signedValue()); }
+
+    ExpressionPtr signedValue() {
+        if (!isOperator("-") && !isOperator("+")) return postfix(primary());
         const Depth guard(*this);
         auto result = make(Expression::Kind::kUnary, take().text);
-        add(*result, unary());
+        add(*result, signedValue());
         return result;
     }
 
