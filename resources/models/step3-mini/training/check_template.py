@@ -14,7 +14,10 @@ import chat
 import questions
 import render
 from questions import QA
+from model import Config
 from tokenizer import Tokenizer
+
+TOKENS = Config().image_tokens
 
 
 def renderer(folder):
@@ -56,13 +59,13 @@ def main():
             image = qa.type != "chat" or r.random() < 0.2
             system = r.choice(chat.SYSTEM) if r.random() < 0.3 else None
             text = render_prompt(messages(qa, image, system))
-            got = expand(tok, tok.sp.encode(text), 16)
-            want = tok.prefix(system, 16 if image else 0) + tok.turns(qa, image)
+            got = expand(tok, tok.sp.encode(text), TOKENS)
+            want = tok.prefix(system, TOKENS if image else 0) + tok.turns(qa, image)
             assert got == want, (text, tok.decode(got), tok.decode(want))
             n += 1
     two = QA("x", "en", "And now?", "", history=[("Hello", "Hi!"), ("Who?", "Me.")])
-    assert expand(tok, tok.sp.encode(render_prompt(messages(two, True))), 16) == tok.prefix(
-        None, 16
+    assert expand(tok, tok.sp.encode(render_prompt(messages(two, True))), TOKENS) == tok.prefix(
+        None, TOKENS
     ) + tok.turns(two, True)
     print(n, "prompts agree")
 

@@ -172,7 +172,7 @@ class Encoder(nn.Module):
         return x if shift else x[:, 4:]
 
     def tokens(self, x):
-        """[B, g * g, width] -> [B, 16, hidden]."""
+        """[B, g * g, width] -> [B, tokens, hidden]."""
         f = self.d2(self.d1(x.transpose(1, 2).reshape(len(x), -1, self.g, self.g)))
         return self.proj(f.flatten(2).transpose(1, 2))
 
@@ -197,11 +197,12 @@ def whiten(m, floor=0.1, n=160):
 
 
 def token_labels(y, g):
-    """[B, g * g, L] -> [B, 16, L]: union over the 4x4 patches of each token (with the padding of the
+    """[B, g * g, L] -> [B, tokens, L]: union over the 4x4 patches of each token (with the padding of the
     strides).
     """
     f = F.pad(y.transpose(1, 2).reshape(len(y), -1, g, g), (1, 1, 1, 1))
-    return F.max_pool2d(f, 4, 4)[:, :, :4, :4].flatten(2).transpose(1, 2)
+    n = ((g - 2) // 2) // 2 + 1
+    return F.max_pool2d(f, 4, 4)[:, :, :n, :n].flatten(2).transpose(1, 2)
 
 
 def label_loss(z, y):
@@ -222,14 +223,15 @@ def label_loss(z, y):
 
 
 def draw_batch(r, n, boards):
-    """-> pixels [n, S, S, 3], patch labels [n, g * g, L]. Boards hold many things, which suits this stage.
+    """-> pixels [n, S, S, 3], patch labels [n, g * g, L]. boards: share of boards that are full of things,
+    a third of them strings, which suits this stage.
     """
     out = []
     for _ in range(n):
         t = r.random()
         if t < boards:
-            x = render.picture(r, dict(board=1))
-        elif t < 0.92:
+            x = render.picture(r, dict(board=2, strings=1))
+        elif t < 0.85:
             kind = r.choices(("shape", "pict", "mixed"), (0.42, 0.43, 0.15))[0]
             x = render.picture(r, dict(objects=1), kind=kind, counts=[2, 2, 2, 2, 2, 2, 1])
         else:
@@ -293,6 +295,7 @@ def arguments():
     a = p.add_argument
     a("--out", required=True)
     a("--minutes", type=float, default=30, help="wall clock of the whole schedule")
+    a("--steps", type=int, default=0, help="schedule by steps instead (reproducible)")
     a("--patch", type=int, default=8)
     a("--width", type=int, default=128)
     a("--heads", type=int, default=8)
@@ -303,7 +306,7 @@ def arguments():
     a("--lr", type=float, default=0.02)
     a("--adam", type=float, default=2e-3)
     a("--batch", type=int, default=16)
-    a("--boards", type=float, default=0.45)
+    a("--boards", type=float, default=0.5)
     a(
         "--softmax_after",
         type=float,
@@ -312,7 +315,7 @@ def arguments():
     )
     a("--seed", type=int, default=0)
     a("--every", type=float, default=2.0)
-    a("--bf16", type=int, default=0)
+    a("--bf16", type=int, default=1)
     return p.parse_args()
 
 
@@ -333,29 +336,46 @@ def main():
     adam = [p for p in m.parameters() if id(p) not in ids]
     opts = [Muon(muon, a.lr), torch.optim.AdamW(adam, lr=a.adam, betas=(0.9, 0.98), weight_decay=0.01)]
     base = [o.param_groups[0]["lr"] for o in opts]
+    step, spent, avg, last = 0, 0.0, 0.0, os.path.join(a.out, "enc.pt")
+    if os.path.exists(last):
+        ck = torch.load(last, weights_only=False)
+        m.load_state_dict(ck["state"])
+        for o, x in zip(opts, ck["opts"]):
+            o.load_state_dict(x)
+        step, spent, avg = ck["step"], ck["spent"], ck["loss"]
+        r.setstate(ck["random"])
+        if ck["softmax"]:
+            m.softmax_on()
     log = open(os.path.join(a.out, "log.jsonl"), "a")
     start = mark = time.time()
-    step, avg = 0, 0.0
+
+    def elapsed():
+        return spent + (time.time() - start) / 60
 
     def save():
-        torch.save(
-            dict(state=m.state_dict(), sd=step3_tensors(m), args=vars(a)), os.path.join(a.out, "enc.pt")
+        ck = dict(
+            state=m.state_dict(),
+            sd=step3_tensors(m),
+            opts=[o.state_dict() for o in opts],
+            step=step,
+            spent=elapsed(),
+            loss=avg,
+            random=r.getstate(),
+            softmax=not m.layers[0].shift,
+            args=vars(a),
         )
+        torch.save(ck, last + ".new")
+        os.replace(last + ".new", last)
 
     def report(tag):
-        d = dict(
-            tag=tag,
-            min=round((time.time() - start) / 60, 2),
-            step=step,
-            pictures=step * a.batch,
-            loss=round(avg, 3),
-            **probe(m, sets),
-        )
+        cpu = round(time.process_time() / 60, 2)
+        d = dict(tag=tag, min=round(elapsed(), 2), cpu=cpu, step=step, pictures=step * a.batch)
+        d |= dict(loss=round(avg, 3), **probe(m, sets))
         log.write(json.dumps(d) + "\n")
         log.flush()
         print(json.dumps(d), flush=True)
 
-    while (e := (time.time() - start) / 60 / a.minutes) < 1:
+    while (e := step / a.steps if a.steps else elapsed() / a.minutes) < 1:
         f = min(1, (step + 1) / 30) * (1 - e) + 0.005
         for o, b in zip(opts, base):
             o.param_groups[0]["lr"] = b * f

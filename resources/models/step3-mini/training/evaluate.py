@@ -56,13 +56,13 @@ def load_picture(path, size=render.SIZE):
 
 @torch.no_grad()
 def image_rows(m, x):
-    """[B, 3, S, S] -> image rows [B, 16, hidden]."""
+    """[B, 3, S, S] -> image rows [B, tokens, hidden]."""
     return torch.cat([m.project(m.vision_model(x[i : i + 64])) for i in range(0, len(x), 64)])
 
 
 @torch.no_grad()
 def generate(m, tok, prompts, rows, max_new=120):
-    """Greedy decoding. prompts: B lists of ids; rows: B tensors [16, hidden] or None -> B lists of new
+    """Greedy decoding. prompts: B lists of ids; rows: B tensors [tokens, hidden] or None -> B lists of new
     ids.
     """
     b, width = len(prompts), max(map(len, prompts))
@@ -157,7 +157,7 @@ def fresh(m, tok, n=200, seed=10**6 + 5, think=True, mode="real", per=4):
 
 
 def question_set(m, tok, folder, think=True, grey=False):
-    """Score a question set on disk -> (table by type, list of dicts with every answer)."""
+    """Score a question set on disk -> (table by type and language, list of dicts with every answer)."""
     spec = importlib.util.spec_from_file_location("score", os.path.join(folder, "score.py"))
     score = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(score)
@@ -182,7 +182,11 @@ def question_set(m, tok, folder, think=True, grey=False):
         ok = score.judge(it, a)
         hits[it["type"]].append(ok)
         out.append(dict(id=it["id"], type=it["type"], question=it["question"], trace=t, answer=a, ok=ok))
-    return table(hits), out
+    res = table(hits)
+    for lang in ("en", "zh"):
+        ok = [o["ok"] for o, it in zip(out, items) if it["lang"] == lang]
+        res[lang] = [round(sum(ok) / max(1, len(ok)), 3), len(ok)]
+    return res, out
 
 
 def main():

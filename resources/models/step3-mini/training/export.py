@@ -1,12 +1,15 @@
 """Write a joint checkpoint as a Step3 model folder (BF16 safetensors, configs, tokenizer), and read it back.
 
-python export.py runs/joint/final.pt runs/tok.model OUT_DIR
+python export.py runs/joint/final.pt runs/tok.model OUT_DIR [--fp8]
+
+A checkpoint of mtp.py also gives mtp.safetensors: the multi-token prediction module as the layer after the
+last one, named as in DeepSeek-V3 checkpoints (enorm, hnorm, eh_proj, shared_head.norm, the layer itself).
 """
 
+import argparse
 import json
 import os
 import shutil
-import sys
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -140,26 +143,72 @@ def load_model(folder):
     return m.eval(), Tokenizer(os.path.join(folder, "tokenizer.model"))
 
 
+BLOCK = 128
+FP8_MAX = 448.0
+
+
+def is_linear(name):
+    """Weights that the block-FP8 format quantises: text layers without norms and router."""
+    return name.startswith("model.layers.") and "norm" not in name and ".gate.weight" not in name
+
+
+def block_fp8(w):
+    """[..., out, in] -> (e4m3 weight, float32 scale of every 128 x 128 block, partial blocks included)."""
+    o, i = w.shape[-2:]
+    lead, bo, bi = w.shape[:-2], -(-o // BLOCK), -(-i // BLOCK)
+    x = torch.nn.functional.pad(w.float(), (0, bi * BLOCK - i, 0, bo * BLOCK - o))
+    x = x.view(*lead, bo, BLOCK, bi, BLOCK)
+    scale = x.abs().amax((-3, -1)).clamp(min=1e-10) / FP8_MAX
+    q = (x / scale[..., :, None, :, None]).reshape(*lead, bo * BLOCK, bi * BLOCK)[..., :o, :i]
+    return q.to(torch.float8_e4m3fn).contiguous(), scale
+
+
+def quantised(sd):
+    """BF16 tensors -> the same with block-FP8 linear weights and their scales."""
+    out = {}
+    for k, v in sd.items():
+        if is_linear(k):
+            out[k], out[k + "_scale_inv"] = block_fp8(v)
+        else:
+            out[k] = v
+    return out
+
+
 def main():
-    checkpoint, tokenizer, out = sys.argv[1:4]
-    ck = torch.load(checkpoint, weights_only=False)
-    tok = Tokenizer(tokenizer)
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("checkpoint")
+    p.add_argument("tokenizer")
+    p.add_argument("out")
+    p.add_argument("--fp8", action="store_true", help="block-FP8 linear weights")
+    a = p.parse_args()
+    out = a.out
+    ck = torch.load(a.checkpoint, weights_only=False)
+    tok = Tokenizer(a.tokenizer)
     os.makedirs(out, exist_ok=True)
     sd = {k: v.to(torch.bfloat16).contiguous() for k, v in ck["model"].items()}
-    save_file(sd, os.path.join(out, "model.safetensors"), metadata={"format": "pt"})
-    shutil.copy(tokenizer, os.path.join(out, "tokenizer.model"))
-    for name, content in configs(Config(**ck["config"]), tok).items():
+    files = configs(Config(**ck["config"]), tok)
+    if a.fp8:
+        files["config.json"]["quantization_config"] = dict(
+            quant_method="fp8", fmt="e4m3", activation_scheme="dynamic", weight_block_size=[BLOCK, BLOCK]
+        )
+    path = os.path.join(out, "model.safetensors")
+    save_file(quantised(sd) if a.fp8 else sd, path, metadata={"format": "pt"})
+    if "mtp" in ck:
+        mtp = {f"model.layers.{k}": v.to(torch.bfloat16).contiguous() for k, v in ck["mtp"].items()}
+        save_file(mtp, os.path.join(out, "mtp.safetensors"), metadata={"format": "pt"})
+    shutil.copy(a.tokenizer, os.path.join(out, "tokenizer.model"))
+    for name, content in files.items():
         with open(os.path.join(out, name), "w", encoding="utf-8") as f:
             json.dump(content, f, indent=2, ensure_ascii=False)
             f.write("\n")
-    m, _ = load_model(out)
-    back = m.state_dict()
-    assert set(back) == set(sd) and all(torch.equal(back[k], v.float()) for k, v in sd.items())
+    if not a.fp8:
+        back = load_model(out)[0].state_dict()
+        assert set(back) == set(sd) and all(torch.equal(back[k], v.float()) for k, v in sd.items())
     n = sum(v.numel() for v in sd.values())
     vision = sum(v.numel() for k, v in sd.items() if k.startswith("vi"))
     print(
         f"{len(sd)} tensors, {n} parameters ({vision} vision), "
-        f"{os.path.getsize(os.path.join(out, 'model.safetensors'))} bytes"
+        f"{os.path.getsize(path)} bytes"
     )
 
 

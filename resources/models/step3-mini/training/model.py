@@ -13,10 +13,10 @@ class Config:
 
     vocab_size: int = 2048
     hidden_size: int = 192
-    num_hidden_layers: int = 5
-    num_attention_heads: int = 4
-    head_dim: int = 64
-    share_q_dim: int = 192
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 6
+    head_dim: int = 32
+    share_q_dim: int = 128
     intermediate_size: int = 512
     moe_num_experts: int = 8
     moe_top_k: int = 3
@@ -25,7 +25,7 @@ class Config:
     first_dense: int = 1
     rope_theta: float = 10000.0
     rms_norm_eps: float = 1e-5
-    image_size: int = 112
+    image_size: int = 160
     patch_size: int = 8
     v_hidden: int = 128
     v_layers: int = 4
@@ -202,6 +202,24 @@ class TextModel(nn.Module):
         self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
 
 
+class MTP(nn.Module):
+    """Multi-token prediction, one module: from the trunk's output at t and the embedding of t + 1 it
+    predicts the token at t + 2. Embeddings and lm_head are those of the model.
+    """
+
+    def __init__(self, c):
+        super().__init__()
+        self.enorm, self.hnorm = (RMSNorm(c.hidden_size, c.rms_norm_eps) for _ in range(2))
+        self.eh_proj = nn.Linear(2 * c.hidden_size, c.hidden_size, bias=False)
+        self.layer = Layer(c, -1)  # dense
+        self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
+
+    def forward(self, h, after, *args):
+        """h [B, T, hidden]; after: embeddings of the next tokens, same shape -> input of lm_head."""
+        x = self.eh_proj(torch.cat((self.enorm(after), self.hnorm(h)), -1))
+        return self.norm(self.layer(x, *args))
+
+
 class VisionAttention(nn.Module):
     def __init__(self, dim, heads):
         super().__init__()
@@ -299,10 +317,14 @@ class Step3Mini(nn.Module):
             x = x.masked_scatter(is_image.unsqueeze(-1), rows.reshape(-1, rows.shape[-1]).to(x.dtype))
         return x
 
+    def angles(self, pos):
+        """Positions [B, T] -> cos and sin for rope()."""
+        angle = pos[:, None, :, None].float() * self.freq
+        return angle.cos(), angle.sin()
+
     def trunk(self, x, pos, mask, caches=None):
         """Decoder layers on embeddings x at positions pos [B, T]; no final norm."""
-        angle = pos[:, None, :, None].float() * self.freq
-        cos, sin = angle.cos(), angle.sin()
+        cos, sin = self.angles(pos)
         for i, layer in enumerate(self.model.layers):
             x = layer(x, cos, sin, mask, *([caches[i]] if caches is not None else []))
         return x

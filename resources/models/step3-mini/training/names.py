@@ -107,18 +107,26 @@ def trace(scene):
         return "; ".join(
             f"{i + 1} {english(it)} {POSITIONS[cell(it)][0]}" for i, it in enumerate(ordered(scene))
         )
-    if scene.kind == "bar":
-        i = scene.info
-        return ", ".join(
-            [f"bar chart, {i['n']} bars"]
-            + ([i["colour"]] if i["colour"] else [])
-            + [f"{k} {i[k]}" for k in ("highest", "lowest") if k in i]
-        )
-    if scene.kind == "line":
-        return f"line chart, {scene.info['trend']}, {scene.info['colour']}"
+    i = scene.info
+    if scene.kind in ("bar", "line"):
+        head = [f"bar chart, {i['n']} bars"] if scene.kind == "bar" else [f"line chart, {i['trend']}"]
+        head += [i["colour"]] if i["colour"] else []
+        points = [f"{a} {v}" for a, v in zip(i["labels"], i["values"])]
+        ends = [f"{k} {i[k]}" for k in ("highest", "lowest") if k in i]
+        return "; ".join([", ".join(head)] + points + ends)
     if scene.kind in ("pie", "donut"):
-        return f"{scene.kind} chart, largest {scene.info['largest']}, smallest {scene.info['smallest']}"
-    return dict(window="window with text", text="text", blank="nothing")[scene.kind]
+        return f"{scene.kind} chart, {i['n']} parts, largest {i['largest']}, smallest {i['smallest']}"
+    if scene.kind == "text":
+        lines = i["lines"]
+        if i["kind"] == "chinese":
+            return "Chinese text"
+        if i["kind"] == "number":
+            return f"{lines[0][1]} number {lines[0][0]}"
+        return "; ".join(f'line {k + 1} {c} "{s}"' for k, (s, c) in enumerate(lines))
+    if scene.kind == "window":
+        buttons = "; ".join(f'{c} "{s}"' for s, c in i["buttons"])
+        return f'window; title "{i["title"]}"; message "{i["message"]}"; {buttons}'
+    return dict(photo="photo", blank="nothing")[scene.kind]
 
 
 def trace_pair(a, b):

@@ -16,6 +16,14 @@ from vocab import (
 CANNOT = ("I can't tell that from the picture.", "从图片中看不出来。")
 
 
+def exists_slots(name, zh):
+    """A thing to look for: with article, with capital article, in the plural, bare."""
+    if zh:
+        return dict(a=name)
+    a = article(name)
+    return dict(a=a, A=a.capitalize(), p=plural(name), b0=name)
+
+
 class ObjectAsker:
     """Collects questions about one scene."""
 
@@ -171,7 +179,7 @@ class ObjectAsker:
 
         def slots(zh):
             n = said(self.r, it, zh, not bare)
-            return dict(a=n if zh else article(n), p=n if zh else plural(n))
+            return exists_slots(n, zh)
 
         if yes:
             return self.make(
@@ -359,6 +367,9 @@ class ObjectAsker:
             f"图中有{join([chinese(i) for i in self.items], 1)}。",
         )
 
+    def no_text(self):
+        return self.make("no_text", "read_text", "There is no text in the picture.", "图中没有文字。")
+
     def unknown(self):
         return self.make("unknown", "unknown", *CANNOT, think=False)
 
@@ -390,8 +401,7 @@ class ObjectAsker:
             bare = a.kind == "shape" and short(a, 0) != short(b, 0) and r.random() < 0.6
 
             def slots(zh):
-                m = said(r, a, zh, not bare)
-                return dict(a=m if zh else article(m), p=m if zh else plural(m))
+                return exists_slots(said(r, a, zh, not bare), zh)
 
             first = self.make(
                 "exists", "exists", f"Yes, there is {article(e)}.", f"有，图中有{ez}。", slots
@@ -438,6 +448,7 @@ class ObjectAsker:
             (self.position, 1.6),
             (self.describe, 1.6),
             (self.unknown, 0.9),
+            (self.no_text, 0.25),
             (self.dialogue, 2),
         ]
         table += (

@@ -3,101 +3,25 @@ pictures.
 """
 
 from names import QA, article, chinese, english, plural, trace, trace_pair
-from object_questions import ObjectAsker
+from object_questions import ObjectAsker, exists_slots
+from reading_questions import ReadingAsker
 from vocab import COLOUR_NAMES, COLOUR_ZH, SHAPE_ZH, SHAPES
 
 __all__ = ["QA", "ask", "ask_pair", "plural", "trace", "trace_pair"]
 
-CANNOT_READ = ("I can't read the text in the picture.", "我看不清图中的文字，无法读出来。")
-CANNOT_CHART = ("I can't read the labels and numbers of the chart.", "我无法读出图表中的文字和数字。")
-ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth"]
 NOTHING = ("I don't see any objects in the picture.", "图中没有物体。")
 
 
-class Asker(ObjectAsker):
-    """Adds questions about charts, windows, text and blank pictures."""
+class Asker(ObjectAsker, ReadingAsker):
+    """Adds questions about blank pictures and picks the kind of question that fits the scene."""
 
-    def chart(self):
-        r, s = self.r, self.scene
-        k = s.kind
-        en, zh = dict(
-            bar=("bar", "柱状图"),
-            line=("line", "折线图"),
-            pie=("pie", "饼图"),
-            donut=("donut", "环形图"),
-        )[k]
-        t = r.random()
-        if t < 0.34:
-            return self.make("chart_type", "chart_type", f"It is a {en} chart.", f"这是{zh}。")
-        if t < 0.42:
-            return self.make(
-                "chart_type", r.choice(("what", "describe")), f"It is a {en} chart.", f"这是{zh}。"
-            )
-        if t < 0.5:
-            return self.unknown()
-        if k == "bar":
-            n, c = s.info["n"], s.info["colour"]
-            if t < 0.72:
-                return self.make("count", "bars", f"There are {n} bars.", f"图中有{n}根柱子。")
-            if c and t < 0.82:
-                return self.make(
-                    "color",
-                    "colour_of",
-                    f"The bars are {c}.",
-                    f"柱子是{COLOUR_ZH[c]}的。",
-                    lambda zh: dict(s=r.choice(("柱子", "柱形", "条形") if zh else ("bar", "column"))),
-                )
-            end = r.choice(("highest", "lowest"))
-            if end in s.info and t < 0.94:
-                n = s.info[end]
-                return self.make(
-                    "highest",
-                    end,
-                    f"The {ORDINALS[n - 1]} bar from the left is the {end}.",
-                    f"从左数第{n}根柱子最{'高' if end == 'highest' else '低'}。",
-                )
-            return self.make("chart_value", "read_chart", *CANNOT_CHART)
-        if k == "line":
-            c, d = s.info["colour"], s.info["trend"]
-            if t < 0.82:
-                a = dict(
-                    up=("It goes up.", "它在上升。"),
-                    down=("It goes down.", "它在下降。"),
-                    mixed=("It goes up and down.", "它有升有降。"),
-                )[d]
-                return self.make("trend", "trend", *a)
-            if t < 0.9:
-                return self.make(
-                    "color",
-                    "colour_of",
-                    f"The line is {c}.",
-                    f"线是{COLOUR_ZH[c]}的。",
-                    lambda zh: dict(s="线" if zh else "line"),
-                )
-            return self.make("chart_value", "read_chart", *CANNOT_CHART)
-        big, small = s.info["largest"], s.info["smallest"]
-        if t < 0.85:
-            return self.make(
-                "pie", "largest", f"The largest part is {big}.", f"最大的部分是{COLOUR_ZH[big]}的。"
-            )
-        return self.make(
-            "pie", "smallest", f"The smallest part is {small}.", f"最小的部分是{COLOUR_ZH[small]}的。"
-        )
-
-    def words(self):
-        r, k = self.r, self.scene.kind
-        t = r.random()
-        if t < 0.5:
-            return self.make("ocr", "read_text", *CANNOT_READ)
-        if t < 0.8:
-            a = ("The picture shows text, but I can't read it.", "图中有文字，但我读不出来。")
-            if k == "window":
-                a = (
-                    "The picture shows a window with text and buttons.",
-                    "图中是一个有文字和按钮的窗口。",
-                )
-            return self.make("what", r.choice(("what", "describe")), *a)
-        return self.unknown()
+    def one(self):
+        kind = self.scene.kind
+        if kind == "text":
+            return self.words()
+        if kind in ("window", "blank", "photo"):
+            return getattr(self, kind)()
+        return self.chart()
 
     def blank(self):
         r = self.r
@@ -114,10 +38,7 @@ class Asker(ObjectAsker):
             "exists",
             f"No, there is no {c} {s}.",
             f"没有，图中没有{COLOUR_ZH[c]}{SHAPE_ZH[s]}。",
-            lambda zh: dict(
-                a=COLOUR_ZH[c] + SHAPE_ZH[s] if zh else article(f"{c} {s}"),
-                p=COLOUR_ZH[c] + SHAPE_ZH[s] if zh else plural(f"{c} {s}"),
-            ),
+            lambda zh: exists_slots(COLOUR_ZH[c] + SHAPE_ZH[s] if zh else f"{c} {s}", zh),
         )
 
 
@@ -164,11 +85,4 @@ def ask_pair(r, a, b, n):
 def ask(r, scene, n):
     """-> n questions about a scene."""
     a = Asker(r, scene)
-    if scene.kind == "objects":
-        return a.objects(n)
-    make = (
-        a.chart
-        if scene.kind in ("bar", "line", "pie", "donut")
-        else a.blank if scene.kind == "blank" else a.words
-    )
-    return [make() for _ in range(n)]
+    return a.objects(n) if scene.kind == "objects" else [a.one() for _ in range(n)]

@@ -8,11 +8,13 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from canvas import CANVAS, GRID, SIZE, Item, Scene, assets, background, distance, pick_colour
+import lettering
 from charts import DRAW
 from shapes import STYLES, draw_pictogram, draw_shape
 from vocab import (
     COLOUR_NAMES,
     COLOURS,
+    L_CHAR,
     L_COLOUR,
     L_PART,
     L_PICT,
@@ -127,11 +129,8 @@ def draw_objects(r, n=None, kind=None, layout="scatter", styles=None):
 
 def finish(r, im):
     """Reduce to SIZE, then noise, blur, JPEG loss; -> uint8 [SIZE, SIZE, 3]."""
-    t = r.random()
-    if t < 0.45:
-        im = im.reduce(2)
-    else:
-        im = im.resize((SIZE, SIZE), Image.BILINEAR if t < 0.9 else Image.BICUBIC)
+    filters = (Image.BILINEAR, Image.BOX, Image.BICUBIC, Image.LANCZOS)
+    im = im.resize((SIZE, SIZE), r.choices(filters, (0.55, 0.1, 0.25, 0.1))[0])
     if r.random() < 0.1:
         im = im.filter(ImageFilter.GaussianBlur(r.uniform(0.3, 0.7)))
     x = np.asarray(im)
@@ -149,7 +148,7 @@ def finish(r, im):
 
 
 COUNT_WEIGHTS = [5, 4.2, 3, 2.4, 2, 1.4, 0.5]  # 1..7 things
-KINDS = dict(objects=0.80, pie=0.045, line=0.04, bar=0.05, window=0.02, text=0.03, blank=0.015)
+KINDS = dict(objects=0.62, pie=0.045, line=0.05, bar=0.08, window=0.05, text=0.14, blank=0.015, photo=0.03)
 
 
 def picture(r, kinds=None, counts=None, kind=None, styles=None):
@@ -163,6 +162,8 @@ def picture(r, kinds=None, counts=None, kind=None, styles=None):
         n = r.choices(range(1, len(w) + 1), w)[0]
         k = kind or r.choices(("shape", "pict", "mixed"), (0.62, 0.28, 0.10))[0]
         im, scene = draw_objects(r, n, k, styles=styles)
+    elif t == "strings":
+        im, scene = lettering.draw_strings(r)
     elif t == "blank":
         im, _ = background(r)
         scene = Scene("blank")
@@ -189,6 +190,8 @@ def patch_labels(scene):
             cols.append(L_SHAPE + it.cls)
         elif it.kind == "pict":
             cols.append(L_PICT + it.cls)
+        elif it.kind == "char":
+            cols.append(L_CHAR + it.cls)
         else:
             cols.append(L_PART + PARTS.index(it.kind))
         if it.colour and it.kind != "line":

@@ -158,6 +158,12 @@ def paint_lines(r, im):
     return dark
 
 
+def bent(r, w, h, k=0.13):
+    """Corners of a slightly bent source quadrilateral: top left, bottom left, bottom right, top right."""
+    dx, dy = (lambda: r.uniform(-k, k) * w), (lambda: r.uniform(-k, k) * h)
+    return (dx(), dy(), dx(), h + dy(), w + dx(), h + dy(), w + dx(), dy())
+
+
 def draw_pictogram(r, im, shadow, i, x, y, rad, aspect, styles):
     """Paste one pictogram; -> half extents in pixels."""
     A = assets()
@@ -170,7 +176,11 @@ def draw_pictogram(r, im, shadow, i, x, y, rad, aspect, styles):
     k = 2 * rad / max(s.size)
     ax = r.uniform(0.92, 1.09)
     w, h = s.width * k * ax / math.sqrt(aspect), s.height * k / ax * math.sqrt(aspect)
-    s = s.resize((max(6, round(w)), max(6, round(h))), Image.BILINEAR)
+    size = (max(6, round(w)), max(6, round(h)))
+    if r.random() < 0.4:
+        s = s.transform(size, Image.QUAD, bent(r, *s.size), Image.BILINEAR)
+    else:
+        s = s.resize(size, Image.BILINEAR)
     if r.random() < 0.3:
         s = s.transpose(Image.FLIP_LEFT_RIGHT)
     if r.random() < 0.35:
@@ -182,4 +192,4 @@ def draw_pictogram(r, im, shadow, i, x, y, rad, aspect, styles):
     return w / 2, h / 2
 
 
-STYLES = dict(noto=0.42, twemoji=0.46, lines=0.12)
+STYLES = dict(noto=0.3, twemoji=0.34, openmoji=0.24, lines=0.12)

@@ -40,6 +40,7 @@ _ZH_WORDS = sorted(
     reverse=True,
 )
 _ZH_SPLIT = re.compile("(" + "|".join(_ZH_WORDS) + ")")
+_QUOTED = re.compile('("[^"]*")')
 _DELIMITER = "\u241f"  # names of things are never merged with their neighbours (Chinese has no spaces)
 
 
@@ -112,6 +113,13 @@ class Tokenizer:
                 self.cache.clear()
             self.cache[text] = ids
         return ids
+
+    def spell(self, text):
+        """As encode, for what the model says: text in double quotes is spelled letter by letter."""
+        out = []
+        for part in _QUOTED.split(text):
+            out += [i for c in part for i in self.encode(c)] if part[:1] == '"' else self.encode(part)
+        return out
 
     def decode(self, ids):
         return self.sp.decode([int(i) for i in ids])

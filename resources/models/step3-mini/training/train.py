@@ -21,6 +21,7 @@ import torch
 import torch.multiprocessing as mp
 import torch.nn as nn
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 import chat
 import evaluate
@@ -36,13 +37,13 @@ from vocab import N_LABELS
 def branch(r, tok, qa, trace, image, no_think):
     """-> (ids, loss weights) of one question. The prompt has weight 0, the model's part weight 1."""
     prompt = tok.turns(qa, image)
-    out = tok.encode(qa.answer) + [tok.eot]
+    out = tok.spell(qa.answer) + [tok.eot]
     if not qa.think:
         out = [tok.end_think] + out
     elif r.random() < no_think:
         prompt = prompt + [tok.end_think]
     else:
-        out = tok.encode(trace) + [tok.end_think] + out
+        out = tok.spell(trace) + [tok.end_think] + out
     return prompt + out, [0.0] * len(prompt) + [1.0] * len(out)
 
 
@@ -171,6 +172,25 @@ def load_encoder(m, path):
 
 
 @torch.no_grad()
+def load_text(m, tok, folder):
+    """Text tensors of an earlier model folder with the same sizes, embeddings matched by token. Layers that
+    it does not have start as the identity.
+    """
+    old = load_file(os.path.join(folder, "model.safetensors"))
+    pieces = Tokenizer(os.path.join(folder, "tokenizer.model"))
+    rows = torch.tensor([pieces.sp.piece_to_id(tok.sp.id_to_piece(i)) for i in range(tok.size)])
+    known = rows > 0  # 0 is the unknown token
+    for name, p in m.named_parameters():
+        if name in ("model.embed_tokens.weight", "lm_head.weight"):
+            p[known] = old[name].float()[rows[known]]
+        elif name.startswith("model.") and name in old:
+            p.copy_(old[name])
+        elif name.startswith("model.") and name.endswith(("o_proj.weight", "down_proj.weight")):
+            p.zero_()
+    return int(known.sum())
+
+
+@torch.no_grad()
 def calibrate(m, r, position=0.5, n=100):
     """Scale the projected tokens to rms 1 and the part that only says where they are to `position` of
     the rest.
@@ -200,6 +220,7 @@ def arguments():
     a("--out", required=True)
     a("--tok", required=True)
     a("--encoder", help="encoder checkpoint; needed unless --init is given")
+    a("--text", help="model folder whose text tensors are the start")
     a("--init", help="continue from the weights of another joint run")
     a(
         "--minutes",
@@ -252,6 +273,8 @@ def main():
         head.load_state_dict(ck["head"])
     else:
         load_encoder(m, a.encoder)
+        if a.text:
+            print(f"{load_text(m, tok, a.text)} of {tok.size} tokens known")
         calibrate(m, r)
     for n, p in m.named_parameters():
         p.requires_grad_(not n.startswith("vision_model"))
@@ -363,6 +386,7 @@ def main():
             say(
                 step=step,
                 min=round(elapsed(), 2),
+                cpu=round(time.process_time() / 60, 2),
                 pictures=pictures,
                 questions=asked,
                 tokens=d["ids"].shape[1],

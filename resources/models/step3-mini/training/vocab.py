@@ -136,13 +136,16 @@ POSITIONS = {  # (column, row) of a 3x3 grid
     (2, 2): ("bottom right", "右下角"),
 }
 
-# label columns of the encoder heads: shapes | colours | pictograms | chart parts
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"  # characters the encoder tells apart (case does not count)
+
+# label columns of the encoder heads: shapes | colours | pictograms | chart parts | characters
 PARTS = ["bar", "line", "pie", "text"]
 L_SHAPE = 0
 L_COLOUR = L_SHAPE + len(SHAPES)
 L_PICT = L_COLOUR + len(COLOUR_NAMES)
 L_PART = L_PICT + len(PICTOGRAMS)
-N_LABELS = L_PART + len(PARTS)
+L_CHAR = L_PART + len(PARTS)
+N_LABELS = L_CHAR + len(ALPHABET)
 LABEL_GROUPS = dict(
-    shape=(L_SHAPE, L_COLOUR), colour=(L_COLOUR, L_PICT), pict=(L_PICT, L_PART), part=(L_PART, N_LABELS)
+    shape=(L_SHAPE, L_COLOUR), colour=(L_COLOUR, L_PICT), pict=(L_PICT, L_PART), part=(L_PART, L_CHAR), char=(L_CHAR, N_LABELS)
 )
