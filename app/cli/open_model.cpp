@@ -33,9 +33,10 @@ fs::path modelFolder(const fs::path& asked) {
     return shipped;
 }
 
-std::unique_ptr<Engine> openModel(const OpenOptions& options) {
+std::unique_ptr<Engine> openModel(const OpenOptions& options, std::stop_token stop) {
     ProgressLine line("Opening " + folderName(options.model));
-    return Engine::open(options, [&](double fraction) { line.show(fraction); });
+    return Engine::open(
+        options, [&](double fraction) { line.show(fraction); }, std::move(stop));
 }
 
 }  // namespace step3::cli

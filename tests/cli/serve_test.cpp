@@ -2,8 +2,10 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include <catch2/catch.hpp>
+#include <unistd.h>
 
 #include "engine/json.h"
 #include "tests/cli/http_client.h"
@@ -120,6 +122,27 @@ TEST_CASE("serve asks for a key from the environment or a file") {
     CHECK(statusOf(two, "Authorization: Bearer beta\r\n") == 200);
     const Server open({"--no-api-key"}, {{"STEP3_API_KEY", "alpha"}});
     CHECK(statusOf(open, "") == 200);
+}
+
+TEST_CASE("serve reads its options from a file, too") {
+    const auto file = std::filesystem::temp_directory_path() / ("step3-serve-" + std::to_string(::getpid()) + ".toml");
+    std::ofstream(file) << "# a comment\nname = \"my-model\"\nport = 1\nallowed_origin = [\"https://a.example\", "
+                           "\"https://b.example\"]\nlog-prompts = false\n";
+    {
+        const Server server({"--config", file.string()});  // --port 0 goes before the file's
+        CHECK(httpRequest(server.port, "GET", "/v1/models/my-model").status == 200);
+    }
+    const auto refused = [&](const std::string& text) {
+        std::ofstream(file) << text;
+        const auto result = runProgram({"serve", "--config", file.string()});
+        CHECK(result.status != 0);
+        return result.errors;
+    };
+    CHECK(refused("colour = 3\n") == "step3 serve: " + file.string() + ": colour: there is no such setting\n");
+    CHECK_THAT(refused("port = 70000\n"), Catch::Contains("port") && Catch::Contains("expected a whole number"));
+    CHECK_THAT(refused("log-prompts = maybe\n"), Catch::Contains("log-prompts: expected true or false"));
+    std::filesystem::remove(file);
+    CHECK_THAT(runProgram({"serve", "--config", file.string()}).errors, Catch::Contains("cannot be read"));
 }
 
 TEST_CASE("serve says where a second one cannot listen") {

@@ -1,7 +1,7 @@
 # name, library, of each fuzzer; the seeds lie in corpus/<name>.
 foreach(entry
         "config step3_model"
-        "http_request step3_http_requests"
+        "http_request step3_server"
         "image step3_image"
         "output_parser step3_text"
         "safetensors step3_model"

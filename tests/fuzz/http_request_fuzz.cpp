@@ -1,21 +1,44 @@
 #include "engine/serving/http/chat_request.h"
+#include "engine/serving/http/completion_request.h"
 #include "engine/serving/http/data_uri.h"
 #include "tests/fuzz/fuzz_entry.h"
 
-// The body of a chat request; and the input as a data: URI and as base64.
+namespace {
+
+/// Facts of a model and nothing behind them: requests are only read.
+class NoEngine : public step3::Engine {
+public:
+    NoEngine() {
+        info_.name = "step3";
+        info_.vision = true;
+        info_.maxContext = 4096;
+        info_.vocabSize = 1000;
+    }
+    [[nodiscard]] const step3::ModelInfo& info() const override { return info_; }
+    std::vector<step3::RequestId> submitChoices(step3::Request request, std::vector<step3::EventSink> sinks) override;
+    void cancel(step3::RequestId id) override { static_cast<void>(id); }
+    [[nodiscard]] step3::Metrics metrics() const override { return {}; }
+
+private:
+    step3::ModelInfo info_;
+};
+
+}  // namespace
+
+// The body of a chat and of a completion request; and the input as a data: URI and as base64.
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace step3;
     using namespace step3::serving::http;
+    static NoEngine engine;
+    static const ServedModel model(engine, "step3", {.maxPictures = 8, .maxPixels = 1U << 16, .fetch = {}});
     const std::string_view body = fuzz::textOf(data, size);
-    ServedModel model;
-    model.name = "step3";
-    model.maxContext = 4096;
-    model.vocabSize = 1000;
-    model.pictures.vision = true;
-    model.pictures.maxPixels = 1U << 16;
     fuzz::accepts([&] {
-        const ChatRequest chat = parseChatRequest(body, model);
-        fuzz::require(!chat.request.messages.empty(), "a request has messages");
+        const Json json = parseBody(body);
+        fuzz::require(!readChat(Fields(json, "body"), model).prompts.empty(), "a chat has a prompt");
+    });
+    fuzz::accepts([&] {
+        const Json json = parseBody(body);
+        fuzz::require(!readCompletion(Fields(json, "body"), model).prompts.empty(), "a completion has a prompt");
     });
     fuzz::accepts([&] { static_cast<void>(decodeDataUri(body, "x")); });
     fuzz::accepts([&] {

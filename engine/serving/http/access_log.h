@@ -2,14 +2,32 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
+
+#include "engine/engine.h"
 
 namespace step3::serving::http {
 
 /// Takes one line without its end; called on the server's thread.
 using LogSink = std::function<void(const std::string&)>;
 
-/// What is kept of one request: who, what, how long, how much; nothing of what was said.
+/// What is kept of the answers of one request.
+struct GenerationRecord {
+    bool stream = false;
+    std::string finish;  // finish_reason of the choice that ended last
+    int promptTokens = 0;
+    int imageTokens = 0;
+    int completionTokens = 0;
+    double queueSeconds = 0;  // the largest of the choices; so are the next two
+    double ttftSeconds = 0;
+    double tpotSeconds = 0;
+
+    void add(const Finished& finished, const std::string& finishReason);
+};
+
+/// What is kept of one request: who, what, how long, how much; of what was said only `body`, which is left empty unless
+/// the operator asks for it.
 struct AccessRecord {
     std::string id;
     std::string remote;
@@ -17,16 +35,11 @@ struct AccessRecord {
     std::string route;  // the pattern, never the raw target
     int status = 0;
     std::chrono::steady_clock::time_point start;
-    bool chat = false;  // the fields below are filled
-    bool stream = false;
-    std::string finish;  // finish_reason, or "disconnected"
-    int promptTokens = 0;
-    int imageTokens = 0;
-    int completionTokens = 0;
-    double queueSeconds = 0;
-    double ttftSeconds = 0;
-    double tpotSeconds = 0;
+    std::optional<GenerationRecord> generation;
+    std::string error;  // message of a refusal
+    std::string body;
 };
+inline constexpr std::size_t kLoggedBodyBytes = 8U << 10;
 
 /// One line of JSON, times in milliseconds.
 std::string logLine(const AccessRecord& record, std::chrono::steady_clock::time_point now);

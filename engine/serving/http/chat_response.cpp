@@ -1,242 +1,220 @@
 #include "engine/serving/http/chat_response.h"
 
 #include <algorithm>
-#include <chrono>
 
-#include "engine/serving/http/api_error.h"
 #include "engine/serving/http/request_id.h"
 
 namespace step3::serving::http {
 
 namespace {
 
-constexpr const char* kFingerprint = "step3-" STEP3_VERSION;
-constexpr float kLeastLogprob = -9999.0F;  // JSON has no -infinity
-
-Json entryJson(const TokenLogprob& token) {
+Json entryJson(const TokenLogprob& token, bool asId) {
     Json bytes = Json::array();
     for (const char c : token.bytes) bytes.push_back(static_cast<unsigned char>(c));
     Json entry;
-    entry["token"] = token.bytes;
-    entry["logprob"] = std::max(token.logprob, kLeastLogprob);
+    entry["token"] = tokenText(token, asId);
+    entry["logprob"] = finiteLogprob(token.logprob);
     entry["bytes"] = std::move(bytes);
     return entry;
 }
 
-void appendTokens(Json& list, const std::vector<TokenLogprob>& tokens) {
+void appendTokens(Json& list, const std::vector<TokenLogprob>& tokens, bool asIds) {
     for (const TokenLogprob& token : tokens) {
-        Json entry = entryJson(token);
+        Json entry = entryJson(token, asIds);
         entry["top_logprobs"] = Json::array();
-        for (const TokenLogprob& other : token.top) entry["top_logprobs"].push_back(entryJson(other));
+        for (const TokenLogprob& other : token.top) entry["top_logprobs"].push_back(entryJson(other, asIds));
         list.push_back(std::move(entry));
     }
 }
 
-Json stopReason(const Finished& end) {
-    if (!end.stopString.empty()) return end.stopString;
-    if (end.stopTokenId >= 0) return end.stopTokenId;
-    return nullptr;
-}
-
 }  // namespace
 
-AnswerId newAnswerId(const std::string& model) {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return {"chatcmpl-" + randomHex(), std::chrono::duration_cast<std::chrono::seconds>(now).count(), model};
-}
+ChatStream::ChatStream(ChatOptions options, AnswerId id)
+    : options_(std::move(options)), id_(std::move(id)), choices_(options_.choices), usage_(options_.choices) {}
 
-const char* finishName(FinishReason reason) {
-    switch (reason) {
-        case FinishReason::kStop: return "stop";
-        case FinishReason::kLength: return "length";
-        case FinishReason::kToolCalls: return "tool_calls";
-        case FinishReason::kCancelled: return "abort";
-        case FinishReason::kError: break;
-    }
-    return "error";
-}
-
-Json usageJson(const Usage& usage) {
-    Json json;
-    json["prompt_tokens"] = usage.promptTokens;
-    json["total_tokens"] = usage.promptTokens + usage.completionTokens;
-    json["completion_tokens"] = usage.completionTokens;
-    json["prompt_tokens_details"]["cached_tokens"] = 0;
-    if (usage.imageTokens > 0) json["prompt_tokens_details"]["multimodal_tokens"]["image"] = usage.imageTokens;
-    json["completion_tokens_details"]["reasoning_tokens"] = usage.reasoningTokens;
-    return json;
-}
-
-std::string sseEvent(const Json& json) {
-    return "data: " + json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n";
-}
-
-ChunkWriter::ChunkWriter(const ChatRequest& options, AnswerId id)
-    : id_(std::move(id)),
-      includeUsage_(options.includeUsage),
-      continuousUsage_(options.continuousUsage),
-      includeReasoning_(options.includeReasoning),
-      parallelToolCalls_(options.parallelToolCalls),
-      logprobs_(options.logprobs) {}
-
-std::string ChunkWriter::chunk(Json delta, Json logprobs, const Finished* end) {
-    Json choice;
-    choice["index"] = 0;
-    choice["delta"] = std::move(delta);
-    choice["logprobs"] = std::move(logprobs);
-    choice["finish_reason"] = end != nullptr ? Json(finishName(end->reason)) : Json(nullptr);
-    if (end != nullptr) choice["stop_reason"] = stopReason(*end);
+Json ChatStream::frame() const {
     Json json;
     json["id"] = id_.id;
     json["object"] = "chat.completion.chunk";
     json["created"] = id_.created;
     json["model"] = id_.model;
-    json["choices"] = Json::array({std::move(choice)});
-    if (continuousUsage_) json["usage"] = usageJson(running_);
+    json["choices"] = Json::array();
+    return json;
+}
+
+std::string ChatStream::chunk(std::size_t index, Json delta, Extra extra) {
+    Json choice;
+    choice["index"] = index;
+    choice["delta"] = std::move(delta);
+    choice["logprobs"] = std::move(extra.logprobs);
+    choice["finish_reason"] = extra.end != nullptr ? Json(finishName(extra.end->reason)) : Json(nullptr);
+    if (extra.end != nullptr) choice["stop_reason"] = stopReason(*extra.end);
+    if (options_.tokenIds) {
+        choice["token_ids"] = extra.tokenIds != nullptr ? Json(*extra.tokenIds) : Json(nullptr);
+    }
+    Json json = frame();
+    json["choices"].push_back(std::move(choice));
+    if (options_.stream.continuousUsage) json["usage"] = usageJson(choices_[index].running);
     return sseEvent(json);
 }
 
-std::string ChunkWriter::first() {
-    return chunk(Json{{"role", "assistant"}, {"content", ""}});
-}
-
-std::string ChunkWriter::deltas(const char* field, const std::string& text, const std::vector<TokenLogprob>& logprobs,
-                                bool show) {
-    running_.completionTokens += static_cast<std::int32_t>(logprobs.size());
-    const bool withLogprobs = logprobs_ && !logprobs.empty();
-    if (!show || (text.empty() && !withLogprobs)) return {};
-    Json list = nullptr;
-    if (withLogprobs) {
-        list = Json{{"content", Json::array()}};
-        appendTokens(list["content"], logprobs);
+/// The chunk that names the role, and what is echoed.
+std::string ChatStream::begin(std::size_t index, const Event& event) {
+    Choice& choice = choices_[index];
+    if (const auto* progress = std::get_if<PrefillProgress>(&event)) {
+        choice.running.promptTokens = progress->total;
+        if (options_.tokenIds && !progress->tokenIds.empty()) promptIds_ = progress->tokenIds;
     }
-    return chunk(Json{{field, text}}, std::move(list));
+    if (std::exchange(choice.begun, true)) return {};
+    std::string text = chunk(index, Json{{"role", "assistant"}, {"content", ""}}, {});
+    if (!options_.echo.empty()) text += chunk(index, Json{{"content", options_.echo}}, {});
+    return text;
 }
 
-std::string ChunkWriter::toolDelta(const ToolCallDelta& delta) {
-    if (!parallelToolCalls_ && delta.index > 0) return {};
+template <typename Delta>
+std::string ChatStream::textDelta(std::size_t index, const char* field, const Delta& delta, bool show) {
+    choices_[index].running.completionTokens += static_cast<std::int32_t>(delta.tokenIds.size());
+    const bool withLogprobs = options_.logprobs && !delta.logprobs.empty();
+    const bool withIds = options_.tokenIds && !delta.tokenIds.empty();
+    if (!show || (delta.text.empty() && !withLogprobs && !withIds)) return {};
+    Extra extra;
+    if (withLogprobs) {
+        extra.logprobs = Json{{"content", Json::array()}};
+        appendTokens(extra.logprobs["content"], delta.logprobs, options_.tokensAsIds);
+    }
+    if (withIds) extra.tokenIds = &delta.tokenIds;
+    return chunk(index, Json{{field, delta.text}}, std::move(extra));
+}
+
+std::string ChatStream::toolDelta(std::size_t index, const ToolCallDelta& delta) {
+    if (!options_.parallelToolCalls && delta.index > 0) return {};
+    auto& started = choices_[index].startedCalls;
     std::string out;
     Json call;
     call["index"] = delta.index;
-    if (std::find(startedCalls_.begin(), startedCalls_.end(), delta.index) == startedCalls_.end()) {
-        startedCalls_.push_back(delta.index);
+    if (std::find(started.begin(), started.end(), delta.index) == started.end()) {
+        started.push_back(delta.index);
         Json head = call;
         head["id"] = "call_" + randomHex();
         head["type"] = "function";
         head["function"]["name"] = delta.name;
-        out += chunk(Json{{"tool_calls", Json::array({std::move(head)})}});
+        out += chunk(index, Json{{"tool_calls", Json::array({std::move(head)})}}, {});
     }
     if (!delta.arguments.empty()) {
         call["function"]["arguments"] = delta.arguments;
-        out += chunk(Json{{"tool_calls", Json::array({std::move(call)})}});
+        out += chunk(index, Json{{"tool_calls", Json::array({std::move(call)})}}, {});
     }
     return out;
 }
 
-std::string ChunkWriter::finish(const Finished& end) {
-    running_ = end.usage;
-    std::string out = chunk(Json::object(), nullptr, &end);
-    if (includeUsage_) {
-        Json json;
-        json["id"] = id_.id;
-        json["object"] = "chat.completion.chunk";
-        json["created"] = id_.created;
-        json["model"] = id_.model;
-        json["choices"] = Json::array();
+std::string ChatStream::write(std::size_t index, const Event& event) {
+    std::string out = begin(index, event);
+    if (const auto* thought = std::get_if<ReasoningDelta>(&event)) {
+        out += textDelta(index, "reasoning", *thought, options_.includeReasoning);
+    } else if (const auto* text = std::get_if<TextDelta>(&event)) {
+        out += textDelta(index, "content", *text, true);
+    } else if (const auto* call = std::get_if<ToolCallDelta>(&event)) {
+        out += toolDelta(index, *call);
+    } else if (const auto* end = std::get_if<Finished>(&event)) {
+        choices_[index].running = end->usage;
+        usage_.add(index, end->usage);
+        Extra extra;
+        extra.end = end;
+        out += chunk(index, Json::object(), std::move(extra));
+    }
+    return out;
+}
+
+std::string ChatStream::end() {
+    std::string out;
+    if (options_.stream.includeUsage) {
+        Json json = frame();
         json["system_fingerprint"] = kFingerprint;
-        json["usage"] = usageJson(end.usage);
-        out += sseEvent(json);
+        json["usage"] = usageJson(usage_.total());
+        if (options_.tokenIds) json["prompt_token_ids"] = promptIds_;
+        out = sseEvent(json);
     }
     return out + kSseDone;
 }
 
-std::string ChunkWriter::write(const Event& event) {
-    struct Visitor {
-        ChunkWriter& writer;
-        std::string operator()(const PrefillProgress& progress) const {
-            writer.running_.promptTokens = progress.total;
-            return {};
-        }
-        std::string operator()(const ReasoningDelta& delta) const {
-            return writer.deltas("reasoning", delta.text, delta.logprobs, writer.includeReasoning_);
-        }
-        std::string operator()(const TextDelta& delta) const {
-            return writer.deltas("content", delta.text, delta.logprobs, true);
-        }
-        std::string operator()(const ToolCallDelta& delta) const { return writer.toolDelta(delta); }
-        std::string operator()(const Finished& end) const { return writer.finish(end); }
-        std::string operator()(const Failed& failed) const {
-            return sseEvent(fromEngine(failed.code, failed.message).json()) + kSseDone;
-        }
-    };
-    return std::visit(Visitor{*this}, event);
+std::string ChatStream::fail(const ApiError& error) {
+    return sseEvent(error.json()) + kSseDone;
 }
 
-AnswerCollector::AnswerCollector(const ChatRequest& options, AnswerId id)
-    : id_(std::move(id)),
-      includeReasoning_(options.includeReasoning),
-      parallelToolCalls_(options.parallelToolCalls),
-      logprobs_(options.logprobs) {}
+ChatBody::ChatBody(ChatOptions options, AnswerId id)
+    : options_(std::move(options)), id_(std::move(id)), choices_(options_.choices), usage_(options_.choices) {}
 
-void AnswerCollector::add(const Event& event) {
-    if (const auto* delta = std::get_if<TextDelta>(&event)) {
-        text_ += delta->text;
-        if (logprobs_) appendTokens(tokens_, delta->logprobs);
+void ChatBody::add(std::size_t index, const Event& event) {
+    Choice& choice = choices_[index];
+    if (const auto* progress = std::get_if<PrefillProgress>(&event)) {
+        if (index > 0) return;
+        if (!progress->tokenIds.empty()) promptIds_ = progress->tokenIds;
+        promptLogprobs_.insert(promptLogprobs_.end(), progress->logprobs.begin(), progress->logprobs.end());
+    } else if (const auto* text = std::get_if<TextDelta>(&event)) {
+        choice.text += text->text;
+        appendTokens(choice.logprobs, text->logprobs, options_.tokensAsIds);
+        choice.tokenIds.insert(choice.tokenIds.end(), text->tokenIds.begin(), text->tokenIds.end());
     } else if (const auto* thought = std::get_if<ReasoningDelta>(&event)) {
-        if (!includeReasoning_) return;
-        reasoning_ += thought->text;
-        if (logprobs_) appendTokens(tokens_, thought->logprobs);
+        if (!options_.includeReasoning) return;
+        choice.reasoning += thought->text;
+        appendTokens(choice.logprobs, thought->logprobs, options_.tokensAsIds);
+        choice.tokenIds.insert(choice.tokenIds.end(), thought->tokenIds.begin(), thought->tokenIds.end());
     } else if (const auto* call = std::get_if<ToolCallDelta>(&event)) {
-        if (!parallelToolCalls_ && call->index > 0) return;
-        ToolCallMessage& message = calls_[call->index];
+        if (!options_.parallelToolCalls && call->index > 0) return;
+        ToolCallMessage& message = choice.calls[call->index];
         if (message.id.empty()) message.id = "call_" + randomHex();
         message.name += call->name;
         message.arguments += call->arguments;
+    } else if (const auto* end = std::get_if<Finished>(&event)) {
+        choice.end = *end;
+        usage_.add(index, end->usage);
     }
 }
 
-Json AnswerCollector::response(const Finished& end) const {
+Json ChatBody::messageJson(const Choice& choice) const {
+    const std::string text = options_.echo + choice.text;
     // Thought or calls without an answer: null, as clients expect of a cut or a calling turn.
-    const bool noContent = text_.empty() && (end.usage.reasoningTokens > 0 || !reasoning_.empty() || !calls_.empty());
+    const bool noContent =
+        text.empty() && (choice.end.usage.reasoningTokens > 0 || !choice.reasoning.empty() || !choice.calls.empty());
     Json message;
     message["role"] = "assistant";
-    message["content"] = noContent ? Json(nullptr) : Json(text_);
-    message["refusal"] = nullptr;
-    message["annotations"] = nullptr;
-    message["audio"] = nullptr;
-    message["function_call"] = nullptr;
-    if (!calls_.empty()) {
-        message["tool_calls"] = Json::array();
-        for (const auto& [index, call] : calls_) {
-            Json json;
-            json["id"] = call.id;
-            json["type"] = "function";
-            json["function"]["name"] = call.name;
-            json["function"]["arguments"] = call.arguments;
-            message["tool_calls"].push_back(std::move(json));
-        }
+    message["content"] = noContent ? Json(nullptr) : Json(text);
+    for (const char* empty : {"refusal", "annotations", "audio", "function_call"}) message[empty] = nullptr;
+    for (const auto& [index, call] : choice.calls) {
+        Json json;
+        json["id"] = call.id;
+        json["type"] = "function";
+        json["function"]["name"] = call.name;
+        json["function"]["arguments"] = call.arguments;
+        message["tool_calls"].push_back(std::move(json));
     }
-    message["reasoning"] = reasoning_.empty() ? Json(nullptr) : Json(reasoning_);
+    message["reasoning"] = choice.reasoning.empty() ? Json(nullptr) : Json(choice.reasoning);
+    return message;
+}
 
-    Json choice;
-    choice["index"] = 0;
-    choice["message"] = std::move(message);
-    choice["logprobs"] = logprobs_ ? Json{{"content", tokens_}} : Json(nullptr);
-    choice["finish_reason"] = finishName(end.reason);
-    choice["stop_reason"] = stopReason(end);
-    choice["token_ids"] = nullptr;
-
+Json ChatBody::body() {
     Json json;
     json["id"] = id_.id;
     json["object"] = "chat.completion";
     json["created"] = id_.created;
     json["model"] = id_.model;
-    json["choices"] = Json::array({std::move(choice)});
+    json["choices"] = Json::array();
+    for (std::size_t i = 0; i < choices_.size(); ++i) {
+        Choice& from = choices_[i];
+        Json choice;
+        choice["index"] = i;
+        choice["message"] = messageJson(from);
+        choice["logprobs"] = options_.logprobs ? Json{{"content", std::move(from.logprobs)}} : Json(nullptr);
+        choice["finish_reason"] = finishName(from.end.reason);
+        choice["stop_reason"] = stopReason(from.end);
+        choice["token_ids"] = options_.tokenIds ? Json(from.tokenIds) : Json(nullptr);
+        json["choices"].push_back(std::move(choice));
+    }
     json["service_tier"] = nullptr;
     json["system_fingerprint"] = kFingerprint;
-    json["usage"] = usageJson(end.usage);
-    json["prompt_logprobs"] = nullptr;
-    json["prompt_token_ids"] = nullptr;
+    json["usage"] = usageJson(usage_.total());
+    json["prompt_logprobs"] = options_.promptLogprobs ? promptLogprobsJson(promptLogprobs_) : Json(nullptr);
+    json["prompt_token_ids"] = options_.tokenIds ? Json(promptIds_) : Json(nullptr);
     json["kv_transfer_params"] = nullptr;
     return json;
 }

@@ -1,69 +1,75 @@
 #pragma once
 
-#include <cstdint>
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "engine/engine.h"
-#include "engine/json.h"
+#include "engine/serving/http/answer.h"
+#include "engine/serving/http/answer_parts.h"
 #include "engine/serving/http/chat_request.h"
 
 namespace step3::serving::http {
 
-/// Names one answer in everything that is sent of it.
-struct AnswerId {
-    std::string id;  // "chatcmpl-..."
-    std::int64_t created = 0;
-    std::string model;
-};
-AnswerId newAnswerId(const std::string& model);
-
-/// "stop", "length", "tool_calls", "abort" or "error".
-const char* finishName(FinishReason reason);
-Json usageJson(const Usage& usage);
-/// One event of a stream: `data: <json>` and an empty line. Bytes that are no UTF-8 become U+FFFD.
-std::string sseEvent(const Json& json);
-inline constexpr const char* kSseDone = "data: [DONE]\n\n";
-
-/// Events to the chunks of a stream, in the order of spec openai-api section 5.
-class ChunkWriter {
+/// The chunks of a streamed chat answer, in the order of spec openai-api section 5.
+class ChatStream final : public StreamWriter {
 public:
-    ChunkWriter(const ChatRequest& options, AnswerId id);
-
-    /// The chunk that names the role.
-    std::string first();
-    /// Chunks for one event, possibly none. The last events' text ends with `data: [DONE]`.
-    std::string write(const Event& event);
+    ChatStream(ChatOptions options, AnswerId id);
+    std::string write(std::size_t choice, const Event& event) override;
+    std::string end() override;
+    std::string fail(const ApiError& error) override;
 
 private:
-    std::string chunk(Json delta, Json logprobs = nullptr, const Finished* end = nullptr);
-    std::string deltas(const char* field, const std::string& text, const std::vector<TokenLogprob>& logprobs,
-                       bool show);
-    std::string toolDelta(const ToolCallDelta& delta);
-    std::string finish(const Finished& end);
+    struct Choice {
+        bool begun = false;
+        Usage running;
+        std::vector<std::int32_t> startedCalls;
+    };
+    /// What a chunk says beside its delta.
+    struct Extra {
+        Json logprobs = nullptr;
+        const std::vector<std::int32_t>* tokenIds = nullptr;
+        const Finished* end = nullptr;
+    };
 
+    std::string begin(std::size_t index, const Event& event);
+    std::string chunk(std::size_t index, Json delta, Extra extra);
+    template <typename Delta>
+    std::string textDelta(std::size_t index, const char* field, const Delta& delta, bool show);
+    std::string toolDelta(std::size_t index, const ToolCallDelta& delta);
+    [[nodiscard]] Json frame() const;
+
+    ChatOptions options_;
     AnswerId id_;
-    bool includeUsage_, continuousUsage_, includeReasoning_, parallelToolCalls_, logprobs_;
-    Usage running_;
-    std::vector<std::int32_t> startedCalls_;
+    std::vector<Choice> choices_;
+    UsageTotal usage_;
+    std::vector<std::int32_t> promptIds_;
 };
 
-/// Gathers the events of an answer that is sent in one piece.
-class AnswerCollector {
+/// A chat answer in one piece.
+class ChatBody final : public BodyWriter {
 public:
-    AnswerCollector(const ChatRequest& options, AnswerId id);
-    void add(const Event& event);
-    /// The response, once Finished was added.
-    [[nodiscard]] Json response(const Finished& end) const;
+    ChatBody(ChatOptions options, AnswerId id);
+    void add(std::size_t choice, const Event& event) override;
+    Json body() override;
 
 private:
+    struct Choice {
+        std::string text, reasoning;
+        std::map<std::int32_t, ToolCallMessage> calls;
+        Json logprobs = Json::array();
+        std::vector<std::int32_t> tokenIds;
+        Finished end;
+    };
+
+    [[nodiscard]] Json messageJson(const Choice& choice) const;
+
+    ChatOptions options_;
     AnswerId id_;
-    bool includeReasoning_, parallelToolCalls_, logprobs_;
-    std::string text_, reasoning_;
-    std::map<std::int32_t, ToolCallMessage> calls_;
-    Json tokens_ = Json::array();
+    std::vector<Choice> choices_;
+    UsageTotal usage_;
+    std::vector<std::int32_t> promptIds_;
+    std::vector<TokenLogprob> promptLogprobs_;
 };
 
 }  // namespace step3::serving::http

@@ -30,6 +30,10 @@ bool startsWith(std::string_view text, std::string_view prefix) {
 
 }  // namespace
 
+bool isHttpUrl(std::string_view url) {
+    return startsWith(url, "http:") || startsWith(url, "https:");
+}
+
 std::vector<std::byte> decodeBase64(std::string_view text, const std::string& param) {
     const auto reject = [&](const std::string& what) { return ruleError(param + ": bad base64: " + what, param); };
     if (text.empty()) throw reject("expected data, found none");
@@ -62,8 +66,8 @@ std::vector<std::byte> decodeBase64(std::string_view text, const std::string& pa
 }
 
 std::vector<std::byte> decodeDataUri(std::string_view uri, const std::string& param) {
-    if (startsWith(uri, "http:") || startsWith(uri, "https:")) {
-        throw ruleError(param + ": this version fetches no pictures from the network: send a data: URI", param);
+    if (isHttpUrl(uri)) {
+        throw ruleError(param + ": this server fetches no pictures from the network: send a data: URI", param);
     }
     if (startsWith(uri, "file:")) {
         throw ruleError(param + ": this server reads no local files: send a data: URI", param);

@@ -7,6 +7,9 @@
 
 namespace step3::serving::http {
 
+/// True for a URL of the schemes http and https.
+bool isHttpUrl(std::string_view url);
+
 /// Standard base64 (RFC 4648 section 4), strictly: only the alphabet, correct padding, no spaces, zero spare bits.
 /// Throws ApiError 400 naming `param` and the position.
 std::vector<std::byte> decodeBase64(std::string_view text, const std::string& param);

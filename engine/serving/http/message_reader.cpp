@@ -15,7 +15,7 @@ constexpr std::array kRoles{"system", "developer", "user", "assistant", "tool"};
 
 class MessageReader {
 public:
-    explicit MessageReader(const PictureLimits& limits) : limits_(limits), pixelsLeft_(limits.maxPixels) {}
+    explicit MessageReader(const ServedModel& model) : model_(model), pixelsLeft_(model.pictures.maxPixels) {}
 
     Message read(const Json& json, const std::string& path) {
         if (!json.is_object()) {
@@ -76,16 +76,16 @@ private:
         const auto holder = part.object("image_url");
         if (!holder)
             throw schemaError(part.pathOf("image_url") + ": expected an object, found none", part.pathOf("image_url"));
-        if (!limits_.vision) throw ruleError(limits_.model + " is not a multimodal model", "messages");
-        if (++pictures_ > limits_.maxPictures) {
+        if (!model_.vision) throw ruleError(model_.name + " is not a multimodal model", "messages");
+        if (++pictures_ > model_.pictures.maxPictures) {
             throw ruleError(
-                "At most " + std::to_string(limits_.maxPictures) + " image(s) may be provided in one prompt.",
+                "At most " + std::to_string(model_.pictures.maxPictures) + " image(s) may be provided in one prompt.",
                 "messages");
         }
         const std::string param = holder->pathOf("url");
         const Json* url = holder->find("url");
         if (url == nullptr || !url->is_string()) throw schemaError(param + ": expected a string", param);
-        const std::vector<std::byte> bytes = decodeDataUri(url->get_ref<const std::string&>(), param);
+        const std::vector<std::byte> bytes = pictureBytes(url->get_ref<const std::string&>(), param);
         image::DecodeLimits limits;
         limits.maxPixels = std::min(limits.maxPixels, pixelsLeft_);
         try {
@@ -95,6 +95,12 @@ private:
         } catch (const Error& error) {
             throw ruleError(error.what(), param);
         }
+    }
+
+    [[nodiscard]] std::vector<std::byte> pictureBytes(const std::string& url, const std::string& param) const {
+        const FetchOptions& fetch = model_.pictures.fetch;
+        if (fetch.enabled && isHttpUrl(url)) return fetchImage(url, fetch, param);
+        return decodeDataUri(url, param);
     }
 
     static void readToolCalls(const Fields& fields, Message& message) {
@@ -112,18 +118,18 @@ private:
         }
     }
 
-    const PictureLimits& limits_;
+    const ServedModel& model_;
     std::uint64_t pixelsLeft_;
     std::size_t pictures_ = 0;
 };
 
 }  // namespace
 
-std::vector<Message> readMessages(const Fields& body, const PictureLimits& limits) {
+std::vector<Message> readMessages(const Fields& body, const ServedModel& model) {
     const Json* list = body.array("messages");
     if (list == nullptr) throw schemaError("body.messages: expected an array, found none", "body.messages");
     if (list->empty()) throw ruleError("messages must not be empty");
-    MessageReader reader(limits);
+    MessageReader reader(model);
     std::vector<Message> messages;
     messages.reserve(list->size());
     for (std::size_t i = 0; i < list->size(); ++i) {

@@ -7,17 +7,21 @@ namespace step3::serving::http {
 
 namespace {
 
-struct Entry {
-    std::string_view path;
-    Route route;
-    std::string_view methods;
-};
 constexpr std::array kEntries{
-    Entry{"/health", Route::kHealth, "GET, HEAD"},
-    Entry{"/v1/models", Route::kModels, "GET, HEAD"},
-    Entry{"/v1/chat/completions", Route::kChatCompletions, "POST"},
+    RouteEntry{"/health", Route::kHealth, "GET, HEAD"},
+    RouteEntry{"/ready", Route::kReady, "GET, HEAD"},
+    RouteEntry{"/ping", Route::kPing, "GET, HEAD, POST"},
+    RouteEntry{"/version", Route::kVersion, "GET, HEAD"},
+    RouteEntry{"/load", Route::kLoad, "GET, HEAD"},
+    RouteEntry{"/openapi.json", Route::kOpenApi, "GET, HEAD"},
+    RouteEntry{"/v1/models", Route::kModels, "GET, HEAD"},
+    RouteEntry{"/v1/models/{id}", Route::kModel, "GET, HEAD"},
+    RouteEntry{"/v1/chat/completions", Route::kChatCompletions, "POST", true},
+    RouteEntry{"/v1/completions", Route::kCompletions, "POST", true},
+    RouteEntry{"/tokenize", Route::kTokenize, "POST", true},
+    RouteEntry{"/detokenize", Route::kDetokenize, "POST", true},
 };
-constexpr std::string_view kModelPrefix = "/v1/models/";
+constexpr std::string_view kIdMark = "{id}";
 
 bool lists(std::string_view methods, std::string_view method) {
     while (!methods.empty()) {
@@ -52,27 +56,41 @@ std::string percentDecoded(std::string_view text) {
     return out;
 }
 
+/// The part of `path` that {id} of `pattern` stands for; empty if the path does not match. A model's name may hold
+/// slashes.
+std::string_view idIn(std::string_view path, std::string_view pattern) {
+    const std::size_t at = pattern.find(kIdMark);
+    if (at == std::string_view::npos) return {};
+    const std::string_view before = pattern.substr(0, at);
+    const std::string_view after = pattern.substr(at + kIdMark.size());
+    if (path.size() <= before.size() + after.size() || path.substr(0, before.size()) != before) return {};
+    if (path.substr(path.size() - after.size()) != after) return {};
+    return path.substr(before.size(), path.size() - before.size() - after.size());
+}
+
 }  // namespace
+
+std::span<const RouteEntry> routeEntries() {
+    return kEntries;
+}
 
 RouteMatch matchRoute(std::string_view method, std::string_view target) {
     const std::string_view path = target.substr(0, target.find('?'));
     RouteMatch match;
     // As vLLM: the API is guarded as a whole, also routes of it that do not exist.
     match.guarded = path == "/v1" || path.substr(0, 4) == "/v1/";
-    for (const Entry& entry : kEntries) {
-        if (path != entry.path) continue;
+    for (const RouteEntry& entry : kEntries) {
+        const std::string_view id = idIn(path, entry.path);
+        if (path != entry.path && id.empty()) continue;
         match.route = entry.route;
         match.name = entry.path;
         match.allowed = entry.methods;
+        match.takesJson = entry.takesJson;
+        match.methodAllowed = lists(entry.methods, method);
+        match.id = percentDecoded(id);
+        // Of two routes that match, the one that takes the method is meant.
+        if (match.methodAllowed) break;
     }
-    if (match.route == Route::kUnknown && path.size() > kModelPrefix.size() &&
-        path.substr(0, kModelPrefix.size()) == kModelPrefix) {
-        match.route = Route::kModel;
-        match.name = "/v1/models/{id}";
-        match.allowed = "GET, HEAD";
-        match.modelId = percentDecoded(path.substr(kModelPrefix.size()));
-    }
-    match.methodAllowed = lists(match.allowed, method);
     return match;
 }
 

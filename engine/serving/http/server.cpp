@@ -9,8 +9,9 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "engine/serving/http/chat_exchange.h"
+#include "engine/serving/http/exchange.h"
 #include "engine/serving/http/session.h"
+#include "engine/serving/http/transport.h"
 
 namespace step3::serving::http {
 
@@ -19,35 +20,31 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
+constexpr std::size_t kWorkerThreads = 2;
+constexpr std::size_t kFetchingWorkerThreads = 8;       // they wait for other hosts most of the time
 constexpr std::chrono::milliseconds kAcceptPause{100};  // after an error such as too many open files
-
-ServedModel servedModel(const Engine& engine) {
-    const ModelInfo& info = engine.info();
-    ServedModel model;
-    model.name = info.name;
-    model.maxContext = info.maxContext;
-    model.vocabSize = info.vocabSize;
-    model.defaults = engine.defaultSampling();
-    model.pictures.vision = info.vision;
-    model.pictures.model = info.name;
-    return model;
-}
-
-std::int64_t unixTime() {
-    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
+constexpr std::chrono::milliseconds kLastWords{2'000};  // to tell the clients of cancelled answers
 
 }  // namespace
 
 struct Server::Impl {
-    Impl(Engine& engine, ServerOptions serverOptions)
-        : options(std::move(serverOptions)), context(engine), acceptor(io), pause(io), grace(io), signals(io) {
-        context.model = servedModel(engine);
-        context.started = unixTime();
+    explicit Impl(ServerOptions serverOptions)
+        : options(std::move(serverOptions)),
+          context(options.pictures.fetch.enabled ? kFetchingWorkerThreads : kWorkerThreads),
+          acceptor(io),
+          pause(io),
+          grace(io),
+          signals(io) {
+        if (options.certificate.empty() != options.privateKey.empty()) {
+            throw Error(ErrorCode::kInvalidArgument,
+                        "TLS needs both a certificate and its private key, found only one");
+        }
+        if (!options.certificate.empty()) tls = serverTls(options.certificate, options.privateKey);
         context.keys = ApiKeys(options.apiKeys);
+        context.cors = Cors(options.allowedOrigins);
         context.limits = options.limits;
         context.log = options.log;
+        context.logPrompts = options.logPrompts;
         context.network = io.get_executor();
         listen();
         if (options.handleSignals) {
@@ -97,7 +94,8 @@ struct Server::Impl {
             }
             // Beyond the limit the socket is closed here: an answer would cost what the limit saves.
             if (context.sessions.size() < options.limits.connections) {
-                std::make_shared<Session>(context, std::move(socket))->start();
+                auto transport = tls ? Transport::secure(std::move(socket), *tls) : Transport::plain(std::move(socket));
+                std::make_shared<Session>(context, std::move(transport))->start();
             }
             accept();
         });
@@ -117,11 +115,14 @@ struct Server::Impl {
         acceptor.close(ignored);
         pause.cancel();
         stopSessions(false);
-        if (again) return cancelAll();  // the wait below goes on
-        grace.expires_after(options.limits.stopGrace);
-        grace.async_wait([this](boost::system::error_code error) {
-            if (!error) cancelAll();
-        });
+        if (again) {
+            cancelAll();
+        } else {
+            grace.expires_after(options.limits.stopGrace);
+            grace.async_wait([this](boost::system::error_code error) {
+                if (!error) cancelAll();
+            });
+        }
         endIfIdle();
     }
 
@@ -136,6 +137,18 @@ struct Server::Impl {
         const auto exchanges = context.exchanges;
         for (const auto& exchange : exchanges) exchange->cancel();
         stopSessions(true);
+        // A client that does not take the end of its answer is not waited for.
+        grace.expires_after(kLastWords);
+        grace.async_wait([this](boost::system::error_code error) {
+            if (!error) closeSessions();
+        });
+    }
+
+    void closeSessions() {
+        const auto sessions = context.sessions;
+        for (Session* session : sessions) {
+            if (context.sessions.count(session) > 0) session->close();
+        }
     }
 
     /// The timer of grace and the wait for signals would keep run() from returning; both go once nothing is left.
@@ -153,6 +166,7 @@ struct Server::Impl {
 
     ServerOptions options;
     ServerContext context;  // before `io`, whose end takes the sessions with it
+    std::optional<asio::ssl::context> tls;
     asio::io_context io{1};
     tcp::acceptor acceptor;
     asio::steady_timer pause;
@@ -161,7 +175,7 @@ struct Server::Impl {
     tcp::endpoint bound;
 };
 
-Server::Server(Engine& engine, ServerOptions options) : impl_(std::make_unique<Impl>(engine, std::move(options))) {}
+Server::Server(ServerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Server::~Server() = default;
 
 std::uint16_t Server::port() const {
@@ -171,7 +185,13 @@ std::uint16_t Server::port() const {
 std::string Server::url() const {
     const auto address = impl_->bound.address();
     const std::string host = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
-    return "http://" + host + ":" + std::to_string(port());
+    return (impl_->tls ? "https://" : "http://") + host + ":" + std::to_string(port());
+}
+
+void Server::attach(Engine& engine) {
+    auto served = std::make_unique<const ServedModel>(engine, impl_->options.modelName, impl_->options.pictures);
+    boost::asio::post(impl_->io,
+                      [this, model = std::move(served)]() mutable { impl_->context.served = std::move(model); });
 }
 
 void Server::run() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,18 +13,22 @@ namespace step3::serving::http {
 struct ServerOptions {
     std::string host = "127.0.0.1";  // an address, or a name that is resolved
     std::uint16_t port = 8000;       // 0: any free one
+    std::string modelName;           // under which clients know the model; empty: its own
     std::vector<std::string> apiKeys;
+    std::vector<std::string> allowedOrigins;        // of web pages; "*" for all
+    std::filesystem::path certificate, privateKey;  // PEM; both or none: with them the server speaks TLS only
     ServerLimits limits;
+    PictureLimits pictures;
     LogSink log;
+    bool logPrompts = false;     // request bodies go into the log
     bool handleSignals = false;  // SIGINT and SIGTERM: the first stops with grace, the second at once
 };
 
-/// The OpenAI-compatible server over one engine: /health, /v1/models, /v1/chat/completions (spec openai-api). One
-/// thread for the network, one for parsing.
+/// The OpenAI-compatible server over one engine (spec openai-api). One thread for the network, two for parsing.
 class Server {
 public:
-    /// Listens. `engine` must outlive the server. Throws Error kIo or kInvalidArgument naming address and port.
-    Server(Engine& engine, ServerOptions options);
+    /// Listens. Throws Error kIo or kInvalidArgument naming address and port, or the option or file that is at fault.
+    explicit Server(ServerOptions options);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
@@ -32,7 +37,9 @@ public:
     /// "http://127.0.0.1:8000"
     [[nodiscard]] std::string url() const;
 
-    /// Serves until stopped; returns when every answer has ended.
+    /// The model is there: requests are taken from now on. `engine` must outlive the server. Once; from any thread.
+    void attach(Engine& engine);
+    /// Serves until stopped; returns when every answer has ended. Before attach(), /health and /ready answer 503.
     void run();
     /// No new connections; answers may go on for the time of grace, then they are cancelled. A second call cancels at
     /// once. From any thread.

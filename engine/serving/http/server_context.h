@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <set>
@@ -10,41 +11,45 @@
 #include "engine/engine.h"
 #include "engine/serving/http/access_log.h"
 #include "engine/serving/http/auth.h"
-#include "engine/serving/http/chat_request.h"
+#include "engine/serving/http/cors.h"
+#include "engine/serving/http/served_model.h"
 
 namespace step3::serving::http {
 
-class ChatExchange;
+class Exchange;
 class Session;
 
 struct ServerLimits {
-    std::uint64_t bodyBytes = 32ULL << 20;    // of a request; four 5-MB photos in base64 are 27 MB
-    std::uint32_t headerBytes = 16U << 10;    // of a request
-    std::size_t queuedWriteBytes = 1U << 20;  // of an answer whose client is slow
-    std::size_t connections = 256;
-    std::int32_t waitingRequests = 256;  // beyond these: 503
-    std::chrono::milliseconds header{10'000};
-    std::chrono::milliseconds body{30'000};   // without progress
+    std::uint64_t bodyBytes = 32ULL << 20;      // of a request; four 5-MB photos in base64 are 27 MB
+    std::uint64_t allBodiesBytes = 1ULL << 30;  // of all requests not yet read together
+    std::uint32_t headerBytes = 16U << 10;      // of a request
+    std::size_t queuedWriteBytes = 1U << 20;    // of an answer whose client is slow
+    std::size_t connections = 2048;             // beyond these new ones are closed at once
+    std::chrono::milliseconds header{10'000};   // for the whole header, and for the TLS handshake
+    std::chrono::milliseconds body{30'000};     // without progress
+    std::chrono::milliseconds wholeBody{300'000};
     std::chrono::milliseconds idle{60'000};   // between requests of a connection
     std::chrono::milliseconds write{30'000};  // without progress
+    std::chrono::milliseconds ping{15'000};   // a stream that says nothing for so long sends a comment
     std::chrono::milliseconds stopGrace{10'000};
 };
 
-/// What the parts of a server share. All of it is used on the server's thread only, except `engine`, `model` and
-/// `workers`.
+/// What the parts of a server share. All of it is used on the server's thread only, except `served`, which does not
+/// change once it is there, `workers` and `bodyBytes`.
 struct ServerContext {
-    explicit ServerContext(Engine& served) : engine(served) {}
+    explicit ServerContext(std::size_t workerThreads) : workers(workerThreads) {}
 
-    Engine& engine;
-    ServedModel model;
-    std::int64_t started = 0;  // Unix time, `created` of the model card
+    std::unique_ptr<const ServedModel> served;  // null while the model is being loaded
     ApiKeys keys;
+    Cors cors;
     ServerLimits limits;
     LogSink log;
+    bool logPrompts = false;
     boost::asio::any_io_executor network;  // the server's thread
-    boost::asio::thread_pool workers{1};   // parsing and pictures
+    boost::asio::thread_pool workers;      // parsing and pictures
+    std::atomic<std::uint64_t> bodyBytes = 0;
     std::set<Session*> sessions;
-    std::set<std::shared_ptr<ChatExchange>> exchanges;  // without their last event
+    std::set<std::shared_ptr<Exchange>> exchanges;  // without their last event
     bool stopping = false;
 };
 

@@ -1,13 +1,13 @@
 #include "engine/serving/http/session.h"
 
-#include <sstream>
+#include <charconv>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/string.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/field.hpp>
+#include <boost/beast/http/verb.hpp>
 
-#include "engine/serving/http/model_card.h"
 #include "engine/serving/http/request_id.h"
 
 namespace step3::serving::http {
@@ -19,9 +19,10 @@ namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 
 constexpr const char* kJsonType = "application/json";
-constexpr std::size_t kReadBytes = 16U << 10;
+constexpr std::size_t kSmallRead = 2U << 10;  // what a connection takes that has nothing to say
+constexpr std::size_t kBodyRead = 64U << 10;
 constexpr std::size_t kReadAhead = 64U << 10;        // of a pipelining client while its first answer is made
-constexpr std::size_t kDiscardBytes = 64U << 20;     // read after a refusal so that the client sees it
+constexpr std::size_t kLingerBytes = 64U << 20;      // read after the last answer so that the client sees it
 constexpr std::chrono::milliseconds kLinger{2'000};  // the same, in time
 
 std::string_view view(beast::string_view text) {
@@ -34,20 +35,23 @@ bool isJsonType(std::string_view value) {
     return beast::iequals(beast::string_view(type.data(), type.size()), kJsonType);
 }
 
-template <typename Message>
-std::string serialized(const Message& message) {
-    std::ostringstream out;
-    out << message;
-    return std::move(out).str();
+/// `bytes` as one chunk of a chunked body.
+std::string chunk(std::string_view bytes) {
+    char size[16];
+    const auto [end, error] = std::to_chars(size, size + sizeof size, bytes.size(), 16);
+    static_cast<void>(error);  // 16 digits hold any size
+    std::string text(size, end);
+    text.append("\r\n").append(bytes).append("\r\n");
+    return text;
 }
 
 }  // namespace
 
-Session::Session(ServerContext& context, asio::ip::tcp::socket socket)
+Session::Session(ServerContext& context, std::shared_ptr<Transport> transport)
     : context_(context),
-      socket_(std::make_shared<asio::ip::tcp::socket>(std::move(socket))),
-      timer_(socket_->get_executor()),
-      writes_(std::make_shared<WriteQueue>(socket_, context.limits.queuedWriteBytes, context.limits.write)) {
+      transport_(std::move(transport)),
+      timer_(transport_->socket().get_executor()),
+      writes_(std::make_shared<WriteQueue>(transport_, context.limits.queuedWriteBytes, context.limits.write)) {
     context_.sessions.insert(this);
 }
 
@@ -57,216 +61,300 @@ Session::~Session() {
 
 void Session::start() {
     boost::system::error_code ignored;
-    socket_->set_option(asio::ip::tcp::no_delay(true), ignored);
-    const auto remote = socket_->remote_endpoint(ignored);
-    record_.remote = remote.address().to_string();
+    transport_->socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    remote_ = transport_->socket().remote_endpoint(ignored).address().to_string();
     writes_->setHandlers({[weak = weak_from_this()] {
                               if (const auto self = weak.lock()) self->onDrained();
                           },
                           [weak = weak_from_this()] {
                               if (const auto self = weak.lock()) self->close();
                           }});
-    awaitRequest();
+    armTimer(context_.limits.header);
+    transport_->handshake([self = shared_from_this()](boost::system::error_code error) {
+        if (self->state_ == State::kClosed) return;
+        if (error) return self->close();
+        self->awaitRequest();
+    });
 }
 
 void Session::stop(bool evenReading) {
     keepAlive_ = false;
-    if (state_ == State::kIdle || (evenReading && state_ == State::kReading)) close();
+    const bool reading = state_ == State::kHandshake || state_ == State::kHeader || state_ == State::kBody;
+    if (state_ == State::kIdle || (evenReading && reading)) close();
 }
 
 void Session::awaitRequest() {
     state_ = State::kIdle;
     if (context_.stopping) return close();
-    if (buffer_.size() > 0 && !watching_) return readHeader();
+    if (buffer_.size() > 0) return beginRequest();
     armTimer(context_.limits.idle);
-    watch();
+    read();
 }
 
-void Session::watch() {
-    if (watching_) return;
-    watching_ = true;
-    socket_->async_read_some(buffer_.prepare(kReadBytes),
-                             [self = shared_from_this()](boost::system::error_code error, std::size_t bytes) {
-                                 self->watching_ = false;
-                                 if (self->state_ == State::kClosed) return;
-                                 if (error) return self->close();
-                                 self->buffer_.commit(bytes);
-                                 if (self->state_ == State::kIdle) return self->readHeader();
-                                 if (self->buffer_.size() < kReadAhead) self->watch();
-                             });
+void Session::read() {
+    if (reading_) return;
+    reading_ = true;
+    const std::size_t wanted = state_ == State::kBody ? kBodyRead : kSmallRead;
+    if (incoming_.size() != wanted) incoming_ = std::vector<char>(wanted);
+    transport_->readSome(asio::buffer(incoming_),
+                         [self = shared_from_this()](boost::system::error_code error, std::size_t bytes) {
+                             self->reading_ = false;
+                             if (self->state_ == State::kClosed) return;
+                             if (error) return self->close();
+                             asio::buffer_copy(self->buffer_.prepare(bytes), asio::buffer(self->incoming_, bytes));
+                             self->buffer_.commit(bytes);
+                             self->onBytes();
+                         });
 }
 
-void Session::readHeader() {
-    state_ = State::kReading;
-    keepAlive_ = true;
+void Session::onBytes() {
+    switch (state_) {
+        case State::kIdle: return beginRequest();
+        case State::kBody: armTimer(context_.limits.body); return parse();
+        case State::kHeader: return parse();
+        case State::kAnswering:
+            if (buffer_.size() < kReadAhead) read();
+            return;
+        case State::kLinger:
+            lingered_ += buffer_.size();
+            buffer_.clear();
+            return lingered_ > kLingerBytes ? close() : read();
+        case State::kHandshake:
+        case State::kClosed: return;
+    }
+}
+
+void Session::beginRequest() {
+    state_ = State::kHeader;
+    keepAlive_ = !context_.stopping;
     answerEnded_ = false;
     headOnly_ = false;
     version_ = 11;
+    allowOrigin_.clear();
+    record_ = {};
     record_.start = std::chrono::steady_clock::now();
     record_.id = requestId({});
+    record_.remote = remote_;
     record_.method = "?";
     record_.route = "?";
     parser_.emplace();
     parser_->header_limit(context_.limits.headerBytes);
     parser_->body_limit(boost::none);  // checked by hand first: a refusal for another reason comes before it
     armTimer(context_.limits.header);
-    bhttp::async_read_header(*socket_, buffer_, *parser_,
-                             [self = shared_from_this()](boost::system::error_code error, std::size_t) {
-                                 if (self->state_ != State::kClosed) self->onHeader(error);
-                             });
+    parse();
 }
 
-void Session::onHeader(boost::system::error_code error) {
-    const auto& httpErrors = bhttp::make_error_code(bhttp::error::end_of_stream).category();
-    if (error == bhttp::error::end_of_stream || (error && error.category() != httpErrors)) return close();
-    if (error) {
-        keepAlive_ = false;
-        const bool large = error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow;
-        return refuse(
-            ApiError(large ? 431 : 400, "Bad Request",
-                     large ? "the header is larger than " + std::to_string(context_.limits.headerBytes) + " bytes"
-                           : "the request is not valid HTTP"));
+void Session::parse() {
+    while (state_ == State::kHeader || state_ == State::kBody) {
+        if (state_ == State::kBody && parser_->is_done()) return onBody();
+        if (buffer_.size() == 0) return read();
+        boost::system::error_code error;
+        buffer_.consume(parser_->put(buffer_.data(), error));
+        if (error == bhttp::error::need_more) return read();
+        if (state_ == State::kHeader) {
+            if (error) return onBadHeader(error);
+            if (parser_->is_header_done()) onHeader();
+        } else if (error == bhttp::error::body_limit) {
+            keepAlive_ = false;
+            return refuse(ApiError(413, "BadRequestError",
+                                   "the request body has more than the " + std::to_string(context_.limits.bodyBytes) +
+                                       " bytes this server takes"));
+        } else if (error) {
+            return onBadHeader(error);
+        }
     }
+}
+
+void Session::onBadHeader(boost::system::error_code error) {
+    keepAlive_ = false;
+    const bool large = error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow;
+    refuse(ApiError(large ? 431 : 400, "Bad Request",
+                    large ? "the header is larger than " + std::to_string(context_.limits.headerBytes) + " bytes"
+                          : "the request is not valid HTTP"));
+}
+
+void Session::onHeader() {
     const auto& request = parser_->get();
     version_ = request.version();
     keepAlive_ = request.keep_alive() && !context_.stopping;
     headOnly_ = request.method() == bhttp::verb::head;
+    allowOrigin_ = context_.cors.allowed(view(request[bhttp::field::origin]));
     record_.id = requestId(view(request["X-Request-Id"]));
     route_ = matchRoute(view(request.method_string()), view(request.target()));
     record_.method = request.method() == bhttp::verb::unknown ? "?" : std::string(request.method_string());
     record_.route = route_.route == Route::kUnknown ? "unknown" : std::string(route_.name);
-    if (refuseEarly()) return;
+    if (answerPreflight() || refuseEarly()) return;
     parser_->body_limit(context_.limits.bodyBytes);
+    state_ = State::kBody;
+    bodyDeadline_ = std::chrono::steady_clock::now() + context_.limits.wholeBody;
     if (version_ >= 11 && beast::iequals(request[bhttp::field::expect], "100-continue")) {
         writes_->push("HTTP/1.1 100 Continue\r\n\r\n");
     }
-    readBody();
+    armTimer(context_.limits.body);
+}
+
+/// What a browser asks before it sends a page's request to another origin; true if that was it.
+bool Session::answerPreflight() {
+    const auto& request = parser_->get();
+    if (request.method() != bhttp::verb::options || request[bhttp::field::origin].empty() ||
+        request[bhttp::field::access_control_request_method].empty()) {
+        return false;
+    }
+    keepAlive_ = keepAlive_ && parser_->content_length().value_or(parser_->chunked() ? 1 : 0) == 0;
+    if (allowOrigin_.empty()) {
+        replyAndLog(400, "text/plain; charset=utf-8", "Disallowed CORS origin");
+    } else {
+        replyAndLog(200, "text/plain; charset=utf-8", "OK");
+    }
+    return true;
 }
 
 /// Refusals for which the body need not be read; true if one was sent.
 bool Session::refuseEarly() {
     const auto& request = parser_->get();
     const bool hasBody = parser_->content_length().value_or(parser_->chunked() ? 1 : 0) > 0;
-    const auto early = [&](int status, const std::string& body) {
-        keepAlive_ = keepAlive_ && !hasBody;
-        replyAndLog(status, kJsonType, body);
-        return true;
-    };
+    const bool keepAlive = keepAlive_;
+    keepAlive_ = keepAlive && !hasBody;
     if (route_.guarded && !context_.keys.admits(view(request[bhttp::field::authorization]))) {
-        return early(401, R"({"error":"Unauthorized"})");
-    }
-    if (route_.route == Route::kUnknown) return early(404, R"({"detail":"Not Found"})");
-    if (!route_.methodAllowed) return early(405, R"({"detail":"Method Not Allowed"})");
-    if (parser_->content_length().value_or(0) > context_.limits.bodyBytes) {
-        keepAlive_ = false;
-        refuse(ApiError(413, "BadRequestError",
-                        "the request body has " + std::to_string(*parser_->content_length()) +
-                            " bytes, this server takes at most " + std::to_string(context_.limits.bodyBytes)));
+        replyAndLog(401, kJsonType, R"({"error":"Unauthorized"})");
         return true;
     }
-    if (route_.route == Route::kChatCompletions && !isJsonType(view(request[bhttp::field::content_type]))) {
-        keepAlive_ = keepAlive_ && !hasBody;
-        refuse(schemaError("expected the Content-Type application/json, found another or none", ""));
+    if (route_.route == Route::kUnknown) {
+        replyAndLog(404, kJsonType, R"({"detail":"Not Found"})");
         return true;
     }
+    if (!route_.methodAllowed) {
+        replyAndLog(405, kJsonType, R"({"detail":"Method Not Allowed"})");
+        return true;
+    }
+    if (bodyTooLarge()) return true;
+    try {
+        if (route_.takesJson) {
+            if (!isJsonType(view(request[bhttp::field::content_type]))) {
+                throw schemaError("expected the Content-Type application/json, found another or none", "");
+            }
+            requireReady(context_);
+        }
+    } catch (const ApiError& error) {
+        refuse(error);
+        return true;
+    }
+    keepAlive_ = keepAlive;
     return false;
 }
 
-void Session::readBody() {
-    if (parser_->is_done()) return onBody();
-    armTimer(context_.limits.body);
-    bhttp::async_read_some(*socket_, buffer_, *parser_,
-                           [self = shared_from_this()](boost::system::error_code error, std::size_t) {
-                               if (self->state_ == State::kClosed) return;
-                               if (error == bhttp::error::body_limit) {
-                                   self->keepAlive_ = false;
-                                   return self->refuse(ApiError(413, "BadRequestError",
-                                                                "the request body has more than the " +
-                                                                    std::to_string(self->context_.limits.bodyBytes) +
-                                                                    " bytes this server takes"));
-                               }
-                               if (error && error != bhttp::error::need_more) return self->close();
-                               self->readBody();
-                           });
+/// Takes the share of memory for the body, too.
+bool Session::bodyTooLarge() {
+    const auto length = parser_->content_length();
+    if (length.value_or(0) > context_.limits.bodyBytes) {
+        refuse(ApiError(413, "BadRequestError",
+                        "the request body has " + std::to_string(*length) + " bytes, this server takes at most " +
+                            std::to_string(context_.limits.bodyBytes)));
+        return true;
+    }
+    const std::uint64_t bytes = parser_->chunked() ? context_.limits.bodyBytes : length.value_or(0);
+    if (context_.bodyBytes + bytes > context_.limits.allBodiesBytes) {
+        refuse(ApiError(503, "ServiceUnavailableError", "the server is reading as much as it can hold; try again"));
+        return true;
+    }
+    lease_ = BodyLease(context_.bodyBytes, bytes);
+    return false;
 }
 
 void Session::onBody() {
     timer_.cancel();
     state_ = State::kAnswering;
-    switch (route_.route) {
-        case Route::kHealth: return replyAndLog(context_.stopping ? 503 : 200, "", "");
-        case Route::kModels: return replyAndLog(200, kJsonType, modelList(context_.model, context_.started).dump());
-        case Route::kModel:
-            if (route_.modelId == context_.model.name) {
-                return replyAndLog(200, kJsonType, modelCard(context_.model, context_.started).dump());
-            }
-            return refuse(
-                ApiError(404, "NotFoundError", "The model `" + route_.modelId + "` does not exist.", "model"));
-        case Route::kChatCompletions:
-            exchange_ = std::make_shared<ChatExchange>(context_, weak_from_this(), record_);
-            exchange_->start(std::move(parser_->get().body()));
-            return watch();
-        case Route::kUnknown: break;
+    if (buffer_.size() == 0) buffer_ = {};  // a large body leaves a large buffer
+    std::string body = std::move(parser_->get().body());
+    parser_.reset();
+    BodyLease lease = std::move(lease_);
+    if (route_.takesJson) {
+        exchange_ = std::make_shared<Exchange>(context_, route_.route, weak_from_this(), record_);
+        exchange_->start(std::move(body), std::move(lease));
+        return read();
     }
-    close();
+    try {
+        const PlainAnswer answer = plainAnswer(route_, context_);
+        replyAndLog(answer.status, answer.contentType, answer.body);
+    } catch (const ApiError& error) {
+        refuse(error);
+    }
 }
 
-void Session::reply(int status, const std::string& contentType, std::string body) {
+ResponseHead Session::head(int status) const {
+    ResponseHead head(version_, status);
+    head.set("X-Request-Id", record_.id);
+    if (context_.cors.enabled()) head.set("Vary", "Origin");
+    if (!allowOrigin_.empty()) {
+        head.set("Access-Control-Allow-Origin", allowOrigin_);
+        head.set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After");
+        if (record_.method == "OPTIONS") {
+            head.set("Access-Control-Allow-Methods", "GET, POST");
+            head.set("Access-Control-Allow-Headers", "*, Authorization");
+            head.set("Access-Control-Max-Age", "600");
+        }
+    }
+    head.setKeepAlive(keepAlive_);
+    return head;
+}
+
+void Session::reply(int status, const std::string& contentType, const std::string& body) {
     state_ = State::kAnswering;
     timer_.cancel();
-    bhttp::response<bhttp::string_body> response(static_cast<bhttp::status>(status), version_);
-    response.set(bhttp::field::server, "step3/" STEP3_VERSION);
-    response.set("X-Request-Id", record_.id);
-    if (!contentType.empty()) response.set(bhttp::field::content_type, contentType);
-    if (status == 405)
-        response.set(bhttp::field::allow, beast::string_view(route_.allowed.data(), route_.allowed.size()));
-    if (status == 401) response.set(bhttp::field::www_authenticate, "Bearer");
-    response.keep_alive(keepAlive_);
-    response.body() = std::move(body);
-    response.prepare_payload();
-    if (headOnly_) response.body().clear();  // the length of what GET would have sent stays
-    writes_->push(serialized(response));
+    lease_ = BodyLease();
+    ResponseHead header = head(status);
+    if (!contentType.empty()) header.set("Content-Type", contentType);
+    header.set("Content-Length", std::to_string(body.size()));
+    if (status == 405) header.set("Allow", route_.allowed);
+    if (status == 401) header.set("WWW-Authenticate", "Bearer");
+    if (status == 503) header.set("Retry-After", "1");
+    writes_->push(headOnly_ ? header.text() : header.text() + body);
     answered();
+    if (state_ == State::kAnswering) read();
 }
 
-void Session::replyAndLog(int status, const std::string& contentType, std::string body) {
+void Session::replyAndLog(int status, const std::string& contentType, const std::string& body) {
     record_.status = status;
     if (context_.log) context_.log(logLine(record_, std::chrono::steady_clock::now()));
-    reply(status, contentType, std::move(body));
+    reply(status, contentType, body);
 }
 
 void Session::refuse(const ApiError& error) {
+    record_.error = error.what();
     replyAndLog(error.status(), kJsonType, error.json().dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 void Session::replyJson(int status, const Json& body) {
     exchange_.reset();
+    if (state_ == State::kClosed) return;
     reply(status, kJsonType, body.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 void Session::startStream() {
     if (state_ == State::kClosed) return;
-    bhttp::response<bhttp::empty_body> response(bhttp::status::ok, version_);
-    response.set(bhttp::field::server, "step3/" STEP3_VERSION);
-    response.set("X-Request-Id", record_.id);
-    response.set(bhttp::field::content_type, "text/event-stream; charset=utf-8");
-    response.set(bhttp::field::cache_control, "no-cache");
     chunked_ = version_ >= 11;
     if (!chunked_) keepAlive_ = false;  // HTTP/1.0: the end of the connection is the end of the answer
-    response.keep_alive(keepAlive_);
-    response.chunked(chunked_);
-    writes_->push(serialized(response.base()));  // the whole message would include the last chunk
+    ResponseHead header = head(200);
+    header.set("Content-Type", "text/event-stream; charset=utf-8");
+    header.set("Cache-Control", "no-cache");
+    if (chunked_) header.set("Transfer-Encoding", "chunked");
+    writes_->push(header.text());
+    streaming_ = true;
+    armTimer(context_.limits.ping);
 }
 
 void Session::sendPart(const std::string& part) {
-    if (state_ == State::kClosed) return;
-    writes_->push(chunked_ ? beast::buffers_to_string(bhttp::make_chunk(asio::buffer(part))) : part);
+    if (state_ == State::kClosed || part.empty()) return;
+    writes_->push(chunked_ ? chunk(part) : part);
+    if (state_ == State::kAnswering) armTimer(context_.limits.ping);
 }
 
 void Session::endStream() {
     exchange_.reset();
+    streaming_ = false;
     if (state_ == State::kClosed) return;
-    if (chunked_) writes_->push(beast::buffers_to_string(bhttp::make_chunk_last()));
+    timer_.cancel();
+    if (chunked_) writes_->push("0\r\n\r\n");
     answered();
 }
 
@@ -279,28 +367,16 @@ void Session::onDrained() {
     if (!answerEnded_ || state_ != State::kAnswering) return;
     answerEnded_ = false;
     if (keepAlive_ && !context_.stopping) return awaitRequest();
-    lingerClose();
+    linger();
 }
 
 /// Closing while the client still sends would reset the connection, and the client might never read the answer.
-void Session::lingerClose() {
-    boost::system::error_code ignored;
-    socket_->shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+void Session::linger() {
+    state_ = State::kLinger;
     armTimer(kLinger);
-    if (!watching_) discard();
-}
-
-void Session::discard() {
-    buffer_.clear();
-    watching_ = true;
-    socket_->async_read_some(buffer_.prepare(kReadBytes),
-                             [self = shared_from_this()](boost::system::error_code error, std::size_t bytes) {
-                                 self->watching_ = false;
-                                 if (self->state_ == State::kClosed) return;
-                                 self->discarded_ += bytes;
-                                 if (error || self->discarded_ > kDiscardBytes) return self->close();
-                                 self->discard();
-                             });
+    buffer_.consume(buffer_.size());
+    transport_->endWriting([self = shared_from_this()](boost::system::error_code) {});
+    read();
 }
 
 void Session::close() {
@@ -309,17 +385,26 @@ void Session::close() {
     timer_.cancel();
     writes_->close();
     boost::system::error_code ignored;
-    socket_->close(ignored);
+    transport_->socket().close(ignored);
+    lease_ = BodyLease();
     if (const auto exchange = std::exchange(exchange_, nullptr)) exchange->abandon();
 }
 
 void Session::armTimer(std::chrono::milliseconds patience) {
-    timer_.expires_after(patience);
+    auto deadline = std::chrono::steady_clock::now() + patience;
+    if (state_ == State::kBody) deadline = std::min(deadline, bodyDeadline_);
+    timer_.expires_at(deadline);
     timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
         const auto self = weak.lock();
         if (error || !self || self->timer_.expiry() > std::chrono::steady_clock::now()) return;
-        self->close();
+        self->onTimeout();
     });
+}
+
+/// A stream that waits for its turn shows that it lives; everything else took too long.
+void Session::onTimeout() {
+    if (state_ == State::kAnswering && streaming_) return sendPart(": keep-alive\n\n");
+    close();
 }
 
 }  // namespace step3::serving::http

@@ -4,17 +4,20 @@
 
 namespace step3::serving::http {
 
-WriteQueue::WriteQueue(std::shared_ptr<Socket> socket, std::size_t limit, std::chrono::milliseconds patience)
-    : socket_(std::move(socket)), timer_(socket_->get_executor()), limit_(limit), patience_(patience) {}
+WriteQueue::WriteQueue(std::shared_ptr<Transport> transport, std::size_t limit, std::chrono::milliseconds patience)
+    : transport_(std::move(transport)),
+      timer_(transport_->socket().get_executor()),
+      limit_(limit),
+      patience_(patience) {}
 
-void WriteQueue::push(std::string bytes) {
+void WriteQueue::push(std::string_view bytes) {
     if (closed_ || bytes.empty()) return;
-    if (!pieces_.empty()) {
-        if (queued_ + bytes.size() > limit_) return breakOff();
-        queued_ += bytes.size();
+    if (writing_.empty()) {
+        writing_ = bytes;
+        return writeSome();
     }
-    pieces_.push_back(std::move(bytes));
-    if (pieces_.size() == 1) writeSome();
+    if (waiting_.size() + bytes.size() > limit_) return breakOff();
+    waiting_ += bytes;
 }
 
 void WriteQueue::close() {
@@ -25,24 +28,25 @@ void WriteQueue::close() {
 
 void WriteQueue::writeSome() {
     armTimer();
-    const std::string& piece = pieces_.front();
-    socket_->async_write_some(boost::asio::buffer(piece.data() + offset_, piece.size() - offset_),
-                              [self = shared_from_this()](boost::system::error_code error, std::size_t written) {
-                                  if (self->closed_) return;
-                                  if (error) return self->breakOff();
-                                  self->offset_ += written;
-                                  if (self->offset_ == self->pieces_.front().size()) {
-                                      self->pieces_.pop_front();
-                                      self->offset_ = 0;
-                                      if (!self->pieces_.empty()) self->queued_ -= self->pieces_.front().size();
-                                  }
-                                  if (!self->pieces_.empty()) return self->writeSome();
-                                  self->timer_.cancel();
-                                  if (self->handlers_.drained) {
-                                      const auto drained = self->handlers_.drained;  // may close this queue
-                                      drained();
-                                  }
-                              });
+    transport_->writeSome(boost::asio::buffer(writing_.data() + written_, writing_.size() - written_),
+                          [self = shared_from_this()](boost::system::error_code error, std::size_t bytes) {
+                              self->onWritten(error, bytes);
+                          });
+}
+
+void WriteQueue::onWritten(boost::system::error_code error, std::size_t bytes) {
+    if (closed_) return;
+    if (error) return breakOff();
+    written_ += bytes;
+    if (written_ < writing_.size()) return writeSome();
+    written_ = 0;
+    writing_ = std::exchange(waiting_, {});
+    if (!writing_.empty()) return writeSome();
+    timer_.cancel();
+    if (handlers_.drained) {
+        const auto drained = handlers_.drained;  // may close this queue
+        drained();
+    }
 }
 
 void WriteQueue::armTimer() {

@@ -1,0 +1,88 @@
+#include "engine/serving/http/answer_parts.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/serving/http/request_id.h"
+
+namespace step3::serving::http {
+
+AnswerId newAnswerId(const std::string& prefix, const std::string& model) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return {prefix + randomHex(), std::chrono::duration_cast<std::chrono::seconds>(now).count(), model};
+}
+
+const char* finishName(FinishReason reason) {
+    switch (reason) {
+        case FinishReason::kStop: return "stop";
+        case FinishReason::kLength: return "length";
+        case FinishReason::kToolCalls: return "tool_calls";
+        case FinishReason::kCancelled: return "abort";
+        case FinishReason::kError: break;
+    }
+    return "error";
+}
+
+Json stopReason(const Finished& end) {
+    if (!end.stopString.empty()) return end.stopString;
+    if (end.stopTokenId >= 0) return end.stopTokenId;
+    return nullptr;
+}
+
+Json usageJson(const Usage& usage) {
+    Json json;
+    json["prompt_tokens"] = usage.promptTokens;
+    json["total_tokens"] = usage.promptTokens + usage.completionTokens;
+    json["completion_tokens"] = usage.completionTokens;
+    json["prompt_tokens_details"]["cached_tokens"] = usage.cachedTokens;
+    if (usage.imageTokens > 0) json["prompt_tokens_details"]["multimodal_tokens"]["image"] = usage.imageTokens;
+    json["completion_tokens_details"]["reasoning_tokens"] = usage.reasoningTokens;
+    return json;
+}
+
+void UsageTotal::add(std::size_t choice, const Usage& usage) {
+    if (choice % choices_ == 0) {
+        total_.promptTokens += usage.promptTokens;
+        total_.imageTokens += usage.imageTokens;
+        total_.cachedTokens += usage.cachedTokens;
+    }
+    total_.completionTokens += usage.completionTokens;
+    total_.reasoningTokens += usage.reasoningTokens;
+}
+
+std::string sseEvent(const Json& json) {
+    return "data: " + json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n";
+}
+
+std::string tokenText(const TokenLogprob& token, bool asId) {
+    return asId ? "token_id:" + std::to_string(token.id) : token.bytes;
+}
+
+float finiteLogprob(float logprob) {
+    return std::max(logprob, -9999.0F);
+}
+
+Json promptLogprobsJson(const std::vector<TokenLogprob>& tokens) {
+    Json list = Json::array();
+    const auto add = [](Json& object, const TokenLogprob& token, std::int32_t rank) {
+        Json& entry = object[std::to_string(token.id)];
+        entry["logprob"] = finiteLogprob(token.logprob);
+        entry["rank"] = rank;
+        entry["decoded_token"] = token.bytes;
+    };
+    for (const TokenLogprob& token : tokens) {
+        if (token.rank == 0) {
+            list.push_back(nullptr);
+            continue;
+        }
+        Json object = Json::object();
+        add(object, token, token.rank);
+        for (std::size_t i = 0; i < token.top.size(); ++i) {
+            add(object, token.top[i], static_cast<std::int32_t>(i) + 1);
+        }
+        list.push_back(std::move(object));
+    }
+    return list;
+}
+
+}  // namespace step3::serving::http

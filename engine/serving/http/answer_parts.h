@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/json.h"
+
+/// What the answers of all routes are made of.
+namespace step3::serving::http {
+
+/// Names one answer in everything that is sent of it.
+struct AnswerId {
+    std::string id;            // "chatcmpl-..."
+    std::int64_t created = 0;  // Unix time
+    std::string model;
+};
+AnswerId newAnswerId(const std::string& prefix, const std::string& model);
+inline constexpr const char* kFingerprint = "step3-" STEP3_VERSION;
+
+/// "stop", "length", "tool_calls", "abort" or "error".
+const char* finishName(FinishReason reason);
+/// The stop string or the request's own stop token that matched, or null.
+Json stopReason(const Finished& end);
+
+Json usageJson(const Usage& usage);
+/// Sums the usage of all answers; `choices` of them share a prompt, which counts once.
+class UsageTotal {
+public:
+    explicit UsageTotal(std::size_t choices) : choices_(choices) {}
+    void add(std::size_t choice, const Usage& usage);
+    [[nodiscard]] const Usage& total() const { return total_; }
+
+private:
+    std::size_t choices_;
+    Usage total_;
+};
+
+/// One event of a stream: `data: <json>` and an empty line. Bytes that are no UTF-8 become U+FFFD.
+std::string sseEvent(const Json& json);
+inline constexpr const char* kSseDone = "data: [DONE]\n\n";
+
+/// A token as text: its bytes, or "token_id:N".
+std::string tokenText(const TokenLogprob& token, bool asId);
+/// JSON has no -infinity.
+float finiteLogprob(float logprob);
+/// vLLM's `prompt_logprobs`: for each token of the prompt an object by token ids, for the first null.
+Json promptLogprobsJson(const std::vector<TokenLogprob>& tokens);
+
+}  // namespace step3::serving::http

@@ -1,0 +1,57 @@
+#include "engine/serving/http/endpoints.h"
+
+#include "engine/serving/http/chat_request.h"
+#include "engine/serving/http/completion_request.h"
+#include "engine/serving/http/model_card.h"
+#include "engine/serving/http/openapi.h"
+#include "engine/serving/http/tokenize.h"
+
+namespace step3::serving::http {
+
+namespace {
+
+constexpr const char* kJsonType = "application/json";
+
+PlainAnswer json(const Json& body) {
+    return {200, kJsonType, body.dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
+
+}  // namespace
+
+void requireReady(const ServerContext& context) {
+    if (context.stopping) throw ApiError(503, "ServiceUnavailableError", "the server is stopping");
+    if (!context.served) throw ApiError(503, "ServiceUnavailableError", "the model is being loaded");
+}
+
+Prepared prepare(Route route, std::string_view text, const ServedModel& served) {
+    const Json document = parseBody(text);
+    const Fields body(document, "body");
+    switch (route) {
+        case Route::kChatCompletions: return readChat(body, served);
+        case Route::kCompletions: return readCompletion(body, served);
+        case Route::kTokenize: return tokenize(body, served);
+        case Route::kDetokenize: return detokenize(body, served);
+        default: break;
+    }
+    throw ApiError(500, "InternalServerError", "the route takes no body");
+}
+
+PlainAnswer plainAnswer(const RouteMatch& match, const ServerContext& context) {
+    switch (match.route) {
+        case Route::kHealth:
+        case Route::kPing:
+        case Route::kReady: return {context.served && !context.stopping ? 200 : 503, {}, {}};
+        case Route::kVersion: return json(Json{{"version", STEP3_VERSION}});
+        case Route::kLoad: return json(Json{{"server_load", context.exchanges.size()}});
+        case Route::kOpenApi: return json(openApi());
+        case Route::kModels: requireReady(context); return json(modelList(*context.served));
+        case Route::kModel:
+            requireReady(context);
+            requireModel(match.id, *context.served);
+            return json(modelCard(*context.served));
+        default: break;
+    }
+    throw ApiError(500, "InternalServerError", "the route takes a body");
+}
+
+}  // namespace step3::serving::http

@@ -1,0 +1,221 @@
+#include "engine/serving/http/sampling_fields.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+namespace step3::serving::http {
+
+namespace {
+
+constexpr std::size_t kMaxSaltLength = 128;
+
+class Reader {
+public:
+    Reader(const Fields& body, const ServedModel& model) : body_(body), model_(model), out_(model.defaults) {}
+
+    sampling::SamplingParams read(const char* lengthField) {
+        readLength(lengthField);
+        out_.includeStopString = body_.boolean("include_stop_str_in_output").value_or(false);
+        constexpr double kUnbounded = std::numeric_limits<float>::max();
+        readFloat("temperature", out_.temperature, 0, 2, false, "temperature");
+        readFloat("top_p", out_.topP, 0, 1, true, "top_p");
+        readFloat("min_p", out_.minP, 0, 1, false, "");
+        readFloat("repetition_penalty", out_.repetitionPenalty, 0, kUnbounded, true, "");
+        readFloat("presence_penalty", out_.presencePenalty, -2, 2, false, "");
+        readFloat("frequency_penalty", out_.frequencyPenalty, -2, 2, false, "");
+        if (const auto k = body_.integer("top_k")) {
+            if (*k < -1 || *k > std::numeric_limits<std::int32_t>::max()) {
+                throw outOfRange("top_k", "-1, 0 or the number of tokens to keep", *body_.find("top_k"), "top_k");
+            }
+            out_.topK = static_cast<std::int32_t>(*k);
+        }
+        if (const auto seed = body_.integer("seed")) out_.seed = static_cast<std::uint64_t>(*seed);
+        readBias();
+        readStops();
+        return std::move(out_);
+    }
+
+private:
+    void readLength(const char* field) {
+        if (const auto tokens = body_.integer(field)) {
+            if (*tokens < 1 || *tokens > model_.maxContext) {
+                throw outOfRange(field, "in [1, " + std::to_string(model_.maxContext) + "]", *body_.find(field), field);
+            }
+            out_.maxTokens = static_cast<std::int32_t>(*tokens);
+        }
+        if (const auto tokens = body_.integer("min_tokens")) {
+            const std::int64_t most = out_.maxTokens > 0 ? out_.maxTokens : model_.maxContext;
+            if (*tokens < 0 || *tokens > most) {
+                throw outOfRange("min_tokens", "in [0, " + std::to_string(most) + "]", *body_.find("min_tokens"),
+                                 "min_tokens");
+            }
+            out_.minTokens = static_cast<std::int32_t>(*tokens);
+        }
+        out_.ignoreEos = body_.boolean("ignore_eos").value_or(false);
+    }
+
+    /// Sets `target` if the field is there and in (low, high] or [low, high].
+    void readFloat(const char* field, float& target, double low, double high, bool lowOpen, const char* param) {
+        const auto value = body_.number(field);
+        if (!value) return;
+        const bool aboveLow = lowOpen ? *value > low : *value >= low;
+        if (!aboveLow || !(*value <= high)) {
+            const bool open = high == std::numeric_limits<float>::max();
+            const std::string range = open ? "greater than " + std::to_string(static_cast<int>(low))
+                                           : std::string("in ") + (lowOpen ? "(" : "[") +
+                                                 std::to_string(static_cast<int>(low)) + ", " +
+                                                 std::to_string(static_cast<int>(high)) + "]";
+            throw outOfRange(field, range, *body_.find(field), param);
+        }
+        // A value so small that it is no float above `low` any more stays above it.
+        const auto narrow = static_cast<float>(*value);
+        target = lowOpen && narrow <= low ? std::numeric_limits<float>::min() : narrow;
+    }
+
+    void readBias() {
+        const auto bias = body_.object("logit_bias");
+        if (!bias) return;
+        for (const auto& [key, value] : bias->json().items()) {
+            std::int32_t id = -1;
+            const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+            if (error != std::errc() || end != key.data() + key.size() || id < 0 || id >= model_.vocabSize) {
+                throw ruleError("logit_bias: keys must be token ids in [0, " + std::to_string(model_.vocabSize) +
+                                    "), found another",
+                                "logit_bias");
+            }
+            if (!value.is_number() || value.get<double>() < -100 || value.get<double>() > 100) {
+                throw ruleError("logit_bias: values must be numbers in [-100, 100], found another", "logit_bias");
+            }
+            out_.logitBias[id] = static_cast<float>(value.get<double>());
+        }
+    }
+
+    void readStops() {
+        const auto add = [&](const Json& entry) {
+            if (!entry.is_string()) {
+                throw schemaError(std::string("body.stop: expected a string or strings, found ") + kindOf(entry),
+                                  "body.stop");
+            }
+            if (entry.get_ref<const std::string&>().empty()) throw ruleError("stop cannot contain an empty string.");
+            out_.stop.push_back(entry.get<std::string>());
+        };
+        if (const Json* stop = body_.find("stop")) {
+            if (stop->is_array()) {
+                if (stop->size() > sampling::kMaxStopStrings) {
+                    throw schemaError("body.stop: expected at most " + std::to_string(sampling::kMaxStopStrings) +
+                                          " strings, found " + std::to_string(stop->size()),
+                                      "body.stop");
+                }
+                for (const Json& entry : *stop) add(entry);
+            } else {
+                add(*stop);
+            }
+        }
+        if (const Json* ids = body_.array("stop_token_ids")) {
+            for (const Json& entry : *ids) {
+                const auto id = asInteger(entry);
+                if (!id || *id < 0 || *id >= model_.vocabSize) {
+                    throw ruleError("stop_token_ids: expected token ids in [0, " + std::to_string(model_.vocabSize) +
+                                        "), found another",
+                                    "stop_token_ids");
+                }
+                out_.stopTokenIds.push_back(static_cast<std::int32_t>(*id));
+            }
+        }
+    }
+
+    const Fields& body_;
+    const ServedModel& model_;
+    sampling::SamplingParams out_;
+};
+
+void checkSalt(const Fields& body) {
+    const auto salt = body.text("cache_salt");
+    if (!salt) return;
+    const bool clean = salt->find_first_of(std::string_view("@/\\\0", 4)) == std::string::npos;
+    if (salt->empty() || salt->size() > kMaxSaltLength || !clean) {
+        throw ruleError("cache_salt must have 1 to 128 characters, none of them @ / \\ or NUL", "cache_salt");
+    }
+}
+
+}  // namespace
+
+ApiError outOfRange(const char* field, const std::string& range, const Json& found, const std::string& param) {
+    const std::string value = found.dump();
+    return ruleError(std::string(field) + " must be " + range + ", got " + value + ". (parameter=" + field +
+                         ", value=" + value + ")",
+                     param);
+}
+
+sampling::SamplingParams readSampling(const Fields& body, const ServedModel& model, const char* lengthField) {
+    return Reader(body, model).read(lengthField);
+}
+
+std::size_t readChoices(const Fields& body, const sampling::SamplingParams& sampling) {
+    const std::int64_t n = body.integer("n").value_or(1);
+    if (n < 1) throw ruleError("n must be at least 1, got " + std::to_string(n) + ".");
+    if (n > kMaxChoices) {
+        throw ruleError("n must be at most " + std::to_string(kMaxChoices) + ", got " + std::to_string(n) + ".");
+    }
+    if (n > 1 && sampling.temperature < sampling::kGreedyBelow) {
+        throw ruleError("n must be 1 when using greedy sampling, got " + std::to_string(n) + ".");
+    }
+    return static_cast<std::size_t>(n);
+}
+
+void readCommon(const Fields& body, Request& request) {
+    const std::int64_t priority = body.integer("priority").value_or(0);
+    if (priority != static_cast<std::int32_t>(priority)) {
+        throw outOfRange("priority", "an integer of 32 bits", *body.find("priority"), "priority");
+    }
+    request.priority = static_cast<std::int32_t>(priority);
+    request.skipSpecialTokens = body.boolean("skip_special_tokens").value_or(true);
+    static_cast<void>(body.boolean("spaces_between_special_tokens"));  // the tokenizer puts none
+    request.tokenIds = body.boolean("return_token_ids").value_or(false);
+    if (const auto count = body.integer("prompt_logprobs")) {
+        if (*count < 0) {
+            throw outOfRange("prompt_logprobs", "at least 0", *body.find("prompt_logprobs"), "prompt_logprobs");
+        }
+        if (*count > kMaxLogprobs) {
+            throw ruleError("Requested prompt logprobs of " + std::to_string(*count) +
+                                ", which is greater than max allowed: " + std::to_string(kMaxLogprobs),
+                            "prompt_logprobs");
+        }
+        if (*count > 0 && body.boolean("stream").value_or(false)) {
+            throw ruleError("`prompt_logprobs` are not available when `stream=True`.", "prompt_logprobs");
+        }
+        request.promptLogprobs = static_cast<std::int32_t>(*count);
+    }
+}
+
+StreamFields readStream(const Fields& body) {
+    StreamFields fields;
+    fields.stream = body.boolean("stream").value_or(false);
+    const auto options = body.object("stream_options");
+    if (!options) return fields;
+    if (!fields.stream) throw ruleError("Stream options can only be defined when `stream=True`.", "stream_options");
+    fields.includeUsage = options->boolean("include_usage").value_or(false);
+    fields.continuousUsage = options->boolean("continuous_usage_stats").value_or(false) && fields.includeUsage;
+    return fields;
+}
+
+void refuseUnsupported(const Fields& body) {
+    const auto refuse = [](const std::string& what, const char* field) {
+        throw ruleError(what + " is not supported by this server", field);
+    };
+    for (const char* field :
+         {"truncate_prompt_tokens", "logprob_token_ids", "allowed_token_ids", "bad_words", "length_penalty"}) {
+        const Json* value = body.find(field);
+        if (value == nullptr || (value->is_array() && value->empty())) continue;
+        refuse(field, field);
+    }
+    if (body.boolean("use_beam_search").value_or(false)) refuse("use_beam_search", "use_beam_search");
+    for (const char* field : {"chat_template", "mm_processor_kwargs", "media_io_kwargs"}) {
+        if (body.find(field) == nullptr) continue;
+        throw ruleError(std::string(field) + " of a request is not trusted by this server", field);
+    }
+    checkSalt(body);
+}
+
+}  // namespace step3::serving::http

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "engine/serving/http/api_error.h"
+#include "engine/serving/http/json_fields.h"
+#include "engine/serving/http/served_model.h"
+
+namespace step3::serving::http {
+
+/// Sampling fields that chat and completion requests share: the model's defaults, overwritten by what the body says
+/// (spec openai-api section 4). `lengthField` is the one that holds the limit of tokens. Throws ApiError.
+sampling::SamplingParams readSampling(const Fields& body, const ServedModel& model, const char* lengthField);
+
+/// `n`, choices of one prompt. Greedy choices would all be the same: refused.
+std::size_t readChoices(const Fields& body, const sampling::SamplingParams& sampling);
+
+/// What a request says about its place in the queue and the text of its answer: `priority`, `skip_special_tokens`,
+/// `return_token_ids`, `prompt_logprobs`. Throws ApiError.
+void readCommon(const Fields& body, Request& request);
+
+struct StreamFields {
+    bool stream = false;
+    bool includeUsage = false;
+    bool continuousUsage = false;
+};
+StreamFields readStream(const Fields& body);
+
+/// What would change the answer and cannot be done is refused rather than left out silently.
+void refuseUnsupported(const Fields& body);
+
+/// A refusal in vLLM's words: "temperature must be in [0, 2], got 2.5. (parameter=temperature, value=2.5)".
+ApiError outOfRange(const char* field, const std::string& range, const Json& found, const std::string& param);
+
+inline constexpr std::int64_t kMaxLogprobs = 20;
+inline constexpr std::int64_t kMaxChoices = 128;
+
+}  // namespace step3::serving::http
