@@ -30,6 +30,7 @@ struct ServeOptions {
     fs::path config;
     OpenOptions open;
     serving::http::ServerOptions server;
+    std::string key;
     fs::path keyFile;
     bool noKey = false;
     double kvGigabytes = 0;
@@ -38,9 +39,14 @@ struct ServeOptions {
 };
 
 std::vector<std::string> collectKeys(const ServeOptions& options) {
-    if (options.noKey && !options.keyFile.empty())
-        throw UsageError("--no-api-key and --api-key-file exclude each other");
+    if (options.noKey && !(options.keyFile.empty() && options.key.empty()))
+        throw UsageError("--no-api-key and --api-key or --api-key-file exclude each other");
     if (options.noKey) return {};
+    if (!options.key.empty()) {
+        printWarning(kName, std::string("a key on the command line is visible in the process list; use ") +
+                                kKeyVariable + " or --api-key-file");
+        return {options.key};
+    }
     return options.keyFile.empty() ? keysOf(kKeyVariable) : readKeyFile(options.keyFile, kName);
 }
 
@@ -183,6 +189,10 @@ void addRequestOptions(CLI::App& command, ServeOptions& options) {
     auto* file =
         command.add_option("--api-key-file", options.keyFile, "File with the keys that clients may show, one a line");
     file->type_name("FILE")->group(group);
+    command.add_option("--api-key", options.key, "One such key; other users of the machine can see it")
+        ->type_name("KEY")
+        ->excludes(file)
+        ->group(group);
     command.add_flag("--no-api-key", options.noKey, "Let everybody in who reaches the server")
         ->excludes(file)
         ->group(group);
@@ -226,22 +236,24 @@ Routes
   GET  /version, /load, /openapi.json (every field of every route)
 
 Keys
-  With keys, requests to /v1 need "Authorization: Bearer KEY". Keys come from --api-key-file or from the environment
-  variable STEP3_API_KEY (several apart by commas), never from the command line, where other users would see them.
-  An address that other machines reach needs keys or --no-api-key.
+  With keys, requests to /v1 need "Authorization: Bearer KEY". Keys come from --api-key-file or
+  the environment variable STEP3_API_KEY (several apart by commas); on the command line other
+  users would see them. An address that other machines reach needs keys or --no-api-key.
 
 Configuration file
-  Every option can stand in a file: its name without the dashes, "=" and its value; the command line goes before it.
+  Every option can stand in a file: its name without the dashes, "=" and its value; the command
+  line goes before it.
     port = 9000
     allowed-origin = ["https://chat.example"]
     log-prompts = false
 
 Log
-  Standard error gets a line of JSON for each request: id, route, status, times, tokens; nothing of what was said
-  unless --log-prompts is set.
+  Standard error gets a line of JSON for each request: id, route, status, times, tokens; nothing of
+  what was said unless --log-prompts is set.
 
 Stopping
-  On SIGTERM or Ctrl-C no new requests are taken and answers may go on for the time of grace; a second signal ends them.
+  On SIGTERM or Ctrl-C no new requests are taken and answers may go on for the time of grace; a
+  second signal ends them.
   Exit status: 0 stopped, 1 failed, 2 wrong usage.)";
 
 }  // namespace

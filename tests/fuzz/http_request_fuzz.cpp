@@ -15,8 +15,8 @@ public:
         info_.vocabSize = 1000;
     }
     [[nodiscard]] const step3::ModelInfo& info() const override { return info_; }
-    std::vector<step3::RequestId> submitChoices(step3::Request request, std::vector<step3::EventSink> sinks) override;
-    void cancel(step3::RequestId id) override { static_cast<void>(id); }
+    step3::RequestId submit(step3::Request /*request*/, step3::EventSink /*sink*/) override { return 0; }
+    void cancel(step3::RequestId /*id*/) override {}
     [[nodiscard]] step3::Metrics metrics() const override { return {}; }
 
 private:

@@ -295,8 +295,11 @@ TEST_CASE("requests wait for KV memory and are admitted in order") {
 TEST_CASE("when answers outgrow the KV memory the youngest reads again and its text goes on unbroken") {
     for (const std::int64_t page : {1, 4}) {
         Machine machine(alphabet, {.maxPositions = 1000, .kvTokens = 40, .kvPageTokens = page, .maxRunning = 2});
-        machine.submit("a");
+        Gate gate;  // the first answer waits for the second request, so that both grow side by side
+        machine.submit("a", {}, [&](const Event&) { gate.pass(); });
+        gate.waitForGuest();
         machine.submit("b");
+        gate.open();
         CHECK(textOf(machine.log.wait(0)) == "bcdefghijklmnopqrstuvwxyz");
         CHECK(textOf(machine.log.wait(1)) == "cdefghijklmnopqrstuvwxyz");
         const Metrics metrics = machine.scheduler->metrics();

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/text/utf8.h"
+#include "engine/utf8.h"
 
 namespace step3::serving::http {
 
@@ -10,7 +10,7 @@ namespace {
 
 /// Characters of a token's text as it is sent.
 std::size_t characters(const std::string& bytes) {
-    const std::string text = text::validUtf8(bytes);
+    const std::string text = validUtf8(bytes);
     return static_cast<std::size_t>(
         std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xC0U) != 0x80U; }));
 }

@@ -156,7 +156,7 @@ TEST_CASE("addresses that are not admitted are never connected to") {
     const RemoteHost inner([](const std::string&) { return reply("200 OK", "secret"); });
     FetchOptions options;
     options.enabled = true;
-    const std::string port = ":" + std::to_string(inner.port());
+    const std::string port = std::string(":").append(std::to_string(inner.port()));
     for (const std::string host :
          {"127.0.0.1", "localhost", "0.0.0.0", "2130706433", "0x7f.1", "127.1", "[::1]", "[::ffff:127.0.0.1]"}) {
         INFO(host);
