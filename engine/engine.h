@@ -12,6 +12,8 @@
 
 #include "engine/error.h"
 #include "engine/image/image.h"
+#include "engine/metrics/histogram.h"
+#include "engine/metrics/windows.h"
 #include "engine/model/weight_options.h"
 #include "engine/sampling/sampler.h"
 #include "engine/sampling/structured/structured_output.h"
@@ -156,13 +158,23 @@ struct ModelInfo {
 struct Metrics {
     std::uint64_t requestsRunning = 0, requestsWaiting = 0;
     std::uint64_t requestsFinished = 0, requestsFailed = 0;
+    // Of requestsFinished, by FinishReason; tool calls count as stop.
+    std::uint64_t finishedStop = 0, finishedLength = 0, finishedCancelled = 0;
+    std::uint64_t requestsRefused = 0;  // the queue was full
     std::uint64_t promptTokens = 0, generationTokens = 0;
-    std::uint64_t kvTokensUsed = 0, kvTokensCapacity = 0;
+    std::uint64_t kvTokensUsed = 0, kvTokensCapacity = 0;  // used: in pages that belong to requests
+    std::uint64_t kvBlocks = 0, kvBlocksUsed = 0;          // pages; kvBlocksCached of the unused hold a known prefix
+    std::uint64_t kvBlocksCached = 0, kvBlockTokens = 0, kvBlockBytes = 0;
     double attentionBusySeconds = 0, ffnBusySeconds = 0, linkSeconds = 0;
     double visionSeconds = 0, samplingSeconds = 0;
+    double idleSeconds = 0;  // the scheduler had nothing to do
     std::uint64_t imagesEncoded = 0, imageCacheHits = 0, preemptions = 0;
     std::uint64_t prefixQueryTokens = 0, prefixHitTokens = 0;  // prompt tokens looked up and found at admission
+    std::uint64_t steps = 0;
     double lastTtftSeconds = 0, lastTpotSeconds = 0;
+    double attentionShare = 0, ffnShare = 0, linkShare = 0;  // of the last second, 0 to 1
+    std::vector<metrics::TokenTimes> tokenTimes;             // windows of rising length
+    metrics::Histograms histograms;
 };
 
 class Engine {

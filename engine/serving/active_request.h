@@ -65,6 +65,7 @@ struct ActiveRequest {
     std::int32_t completionTokens = 0;
     std::int32_t cachedTokens = 0;  // of the prompt, found in the prefix cache
     std::size_t promptRead = 0;  // prompt tokens reported as read; a request that gave its cache back reads them again
+    std::int32_t preemptions = 0;
     bool admittedBefore = false;
     Clock::time_point submitted, admitted, firstToken, lastToken;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <limits>
+#include <numeric>
 
 #include "engine/sampling/logprobs.h"
 #include "engine/serving/active_request.h"
@@ -50,9 +51,9 @@ bool guarded(const Body& body, const OnError& onError) {
 }  // namespace
 
 Scheduler::Scheduler(SchedulerModel model, const SchedulerLimits& limits)
-    : model_(std::move(model)), limits_(limits), imageCache_(limits.imageCacheBytes) {
-    counters_.kvTokensCapacity = static_cast<std::uint64_t>(limits_.kvTokens);
-    published_ = counters_;
+    : model_(std::move(model)), limits_(limits), imageCache_(limits.imageCacheBytes), recorder_(limits.maxPositions) {
+    recorder_.kvLayout(static_cast<std::uint64_t>(limits_.kvTokens / limits_.kvPageTokens),
+                       static_cast<std::uint64_t>(limits_.kvPageTokens), 0);
     thread_ = std::thread([this] { run(); });
 }
 
@@ -110,14 +111,15 @@ std::vector<RequestId> Scheduler::submit(Prompt prompt, const Request& request, 
         // known_ holds what runs and what waits.
         if (known_.size() + choices.size() >
             static_cast<std::size_t>(limits_.maxWaiting) + static_cast<std::size_t>(limits_.maxRunning)) {
+            recorder_.refused();
             throw Error(ErrorCode::kBusy,
                         "the queue is full: " + std::to_string(known_.size()) + " requests are running or waiting");
         }
         for (Queued& choice : choices) {
             known_.emplace(choice->id, choice);
             incoming_.push_back(std::move(choice));
-            ++published_.requestsWaiting;
         }
+        recorder_.submitted(choices.size());
     }
     wake_.notify_all();
     return ids;
@@ -132,16 +134,17 @@ void Scheduler::cancel(RequestId id) {
 }
 
 Metrics Scheduler::metrics() const {
-    Metrics result;
-    {
-        const std::lock_guard lock(mutex_);
-        result = published_;
-    }
-    const afd::PipelineStats stats = model_.pipeline->stats();
-    result.attentionBusySeconds = stats.attentionSeconds;
-    result.ffnBusySeconds = stats.ffnSeconds;
-    result.linkSeconds = stats.linkSeconds;
+    Metrics result = recorder_.read();
+    const metrics::RoleSeconds roles = roleSeconds();
+    result.attentionBusySeconds = roles.attention;
+    result.ffnBusySeconds = roles.ffn;
+    result.linkSeconds = roles.link;
     return result;
+}
+
+metrics::RoleSeconds Scheduler::roleSeconds() const {
+    const afd::PipelineStats stats = model_.pipeline->stats();
+    return {stats.attentionSeconds, stats.ffnSeconds, stats.linkSeconds};
 }
 
 void Scheduler::run() {
@@ -162,7 +165,12 @@ void Scheduler::run() {
 /// Waits until there is something to do; false when the scheduler is to end.
 bool Scheduler::takeIncoming() {
     std::unique_lock lock(mutex_);
-    wake_.wait(lock, [&] { return stopping_ || !incoming_.empty() || !running_.empty() || !waiting_.empty(); });
+    const auto hasWork = [&] { return stopping_ || !incoming_.empty() || !running_.empty() || !waiting_.empty(); };
+    if (!hasWork()) {
+        const auto start = Clock::now();
+        wake_.wait(lock, hasWork);
+        recorder_.idle(seconds(Clock::now() - start), roleSeconds());
+    }
     for (Queued& request : incoming_) insertInOrder(waiting_, std::move(request));
     incoming_.clear();
     return !stopping_;
@@ -229,7 +237,7 @@ bool Scheduler::encodeOnePicture() {
         const auto& picture = request->prompt.images[request->pictures.size()];
         ImageRows rows = imageCache_.find(picture);
         if (rows) {
-            ++counters_.imageCacheHits;
+            recorder_.imageFound();
         } else {
             const auto start = Clock::now();
             const bool ok = guarded(
@@ -238,9 +246,12 @@ bool Scheduler::encodeOnePicture() {
                     imageCache_.insert(picture, rows);
                 },
                 [&](ErrorCode code, const std::string& message) { fail(*request, code, message); });
-            counters_.visionSeconds += seconds(Clock::now() - start);
-            if (!ok) return true;
-            ++counters_.imagesEncoded;
+            const double spent = seconds(Clock::now() - start);
+            if (!ok) {
+                recorder_.imageFailed(spent);
+                return true;
+            }
+            recorder_.imageEncoded(spent);
         }
         request->pictures.push_back(std::move(rows));
         std::size_t values = 0;
@@ -294,7 +305,8 @@ void Scheduler::makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::si
         last->sequence.reset();
         last->fed = 0;
         insertInOrder(waiting_, last);
-        ++counters_.preemptions;
+        recorder_.preempted();
+        ++last->preemptions;
         const auto found = std::find(batch.begin(), batch.end(), last.get());
         if (found != batch.end()) {
             counts.erase(counts.begin() + (found - batch.begin()));
@@ -340,6 +352,8 @@ void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vec
             }
         });
     if (!ok) return;
+    const auto tokens = std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+    recorder_.step(tokens, tokens > batch.size(), roleSeconds());
     const auto width = static_cast<std::size_t>(model_.vocabSize);
     std::span<float> rest(logits);
     for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -373,7 +387,7 @@ void Scheduler::reportPrompt(ActiveRequest& request, std::size_t begin, std::spa
             progress.logprobs.push_back(logprobOf(row, ids[t], request.promptLogprobs));
         }
     }
-    counters_.promptTokens += read - request.promptRead;
+    recorder_.promptRead(read - request.promptRead);
     request.promptRead = read;
     emit(request, progress);
 }
@@ -411,13 +425,14 @@ void Scheduler::takeToken(ActiveRequest& request, std::span<float> logits) {
     const std::int32_t id = request.sampler.sample(logits, banned, allowed.get());
     std::optional<TokenLogprob> logprob;
     if (request.topLogprobs >= 0) logprob = logprobOf(raw, id, request.topLogprobs);
-    request.lastToken = Clock::now();
-    counters_.samplingSeconds += seconds(request.lastToken - start);
+    const auto now = Clock::now();
     if (request.completionTokens++ == 0) {
-        request.firstToken = request.lastToken;
-        counters_.lastTtftSeconds = seconds(request.firstToken - request.submitted);
+        request.firstToken = now;
+        recorder_.firstToken(seconds(now - request.submitted), seconds(now - start));
+    } else {
+        recorder_.nextToken(now, seconds(now - request.lastToken), seconds(now - start));
     }
-    ++counters_.generationTokens;
+    request.lastToken = now;
 
     if (std::find(stopIds.begin(), stopIds.end(), id) != stopIds.end()) {
         request.stream.pushSilent(id, std::move(logprob));
@@ -441,18 +456,21 @@ void Scheduler::finish(ActiveRequest& request, FinishReason reason, std::int32_t
     if (request.retired) return;
     for (const Event& event : request.stream.finish()) emit(request, event);
     if (reason == FinishReason::kStop && request.stream.toolCallCount() > 0) reason = FinishReason::kToolCalls;
-    const Usage usage = request.usage();
-    if (request.completionTokens > 1) counters_.lastTpotSeconds = usage.tpotSeconds;
-    ++counters_.requestsFinished;
+    recordEnd(request, reason);
     retire(request);
-    emit(request, Finished{reason, request.stream.stopString().value_or(""), usage, stopTokenId});
+    emit(request, Finished{reason, request.stream.stopString().value_or(""), request.usage(), stopTokenId});
 }
 
 void Scheduler::fail(ActiveRequest& request, ErrorCode code, const std::string& message) {
     if (request.retired) return;
-    ++counters_.requestsFailed;
+    recordEnd(request, FinishReason::kError);
     retire(request);
     emit(request, Failed{code, message});
+}
+
+void Scheduler::recordEnd(const ActiveRequest& request, FinishReason reason) {
+    recorder_.ended({reason, request.usage(), seconds(Clock::now() - request.submitted), request.admittedBefore,
+                     request.maxTokens, request.preemptions});
 }
 
 /// The counters are published before the last event is sent, so that who has seen it also sees them.
@@ -487,13 +505,14 @@ void Scheduler::publish() {
         return static_cast<std::uint64_t>(
             std::count_if(queue.begin(), queue.end(), [](const auto& request) { return !request->retired; }));
     };
-    counters_.kvTokensUsed = 0;
-    for (const auto& request : running_)
-        counters_.kvTokensUsed += static_cast<std::uint64_t>(pagedTokens(request->fed));
+    metrics::Load load;
+    for (const auto& request : running_) {
+        load.kvBlocksUsed += static_cast<std::uint64_t>(pagedTokens(request->fed) / limits_.kvPageTokens);
+    }
+    load.running = live(running_);
     const std::lock_guard lock(mutex_);
-    published_ = counters_;
-    published_.requestsRunning = live(running_);
-    published_.requestsWaiting = live(waiting_) + incoming_.size();
+    load.waiting = live(waiting_) + incoming_.size();
+    recorder_.load(load);
 }
 
 }  // namespace step3::serving

@@ -12,6 +12,7 @@
 
 #include "engine/afd/pipeline.h"
 #include "engine/engine.h"
+#include "engine/metrics/recorder.h"
 #include "engine/serving/image_cache.h"
 #include "engine/serving/prompt.h"
 
@@ -89,15 +90,17 @@ private:
     void removeRetired();
     [[nodiscard]] std::int64_t pagedTokens(std::size_t tokens) const;
     void publish();
+    [[nodiscard]] metrics::RoleSeconds roleSeconds() const;
+    void recordEnd(const ActiveRequest& request, FinishReason reason);
 
     SchedulerModel model_;
     const SchedulerLimits limits_;
     ImageCache imageCache_;
+    metrics::Recorder recorder_;
 
     // Of the scheduler thread.
     std::deque<std::shared_ptr<ActiveRequest>> waiting_;   // in order of ActiveRequest::before
     std::vector<std::shared_ptr<ActiveRequest>> running_;  // likewise
-    Metrics counters_;
 
     // Shared, under mutex_.
     mutable std::mutex mutex_;
@@ -106,7 +109,6 @@ private:
     std::unordered_map<RequestId, std::shared_ptr<ActiveRequest>> known_;  // not finished
     bool stopping_ = false;
     RequestId nextId_ = 1;
-    Metrics published_;
 
     std::thread thread_;  // last: started when all else is there
 };

@@ -1,0 +1,241 @@
+// The series of one engine (spec metrics section 4).
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/engine.h"
+#include "engine/metrics/prometheus.h"
+
+namespace step3::metrics {
+
+namespace {
+
+double number(std::uint64_t value) {
+    return static_cast<double>(value);
+}
+
+double ratio(double part, double whole) {
+    return whole > 0 ? part / whole : 0;
+}
+
+/// Families that all carry the labels `engine` and `model_name`.
+class Page {
+public:
+    Page(PrometheusWriter& out, const Reporter& reporter) : out_(out), reporter_(reporter) {}
+
+    void gauge(std::string_view name, std::string_view help, double value, Labels more = {}) {
+        one(name, "gauge", help, value, std::move(more));
+    }
+    void counter(std::string_view name, std::string_view help, double value, Labels more = {}) {
+        one(name, "counter", help, value, std::move(more));
+    }
+    void histogram(std::string_view name, std::string_view help, const Histogram& histogram) {
+        out_.family(name, "histogram", help);
+        out_.histogram(name, labels({}), histogram);
+    }
+    /// Several values of one family, told apart by `label`.
+    void split(std::string_view name, std::string_view type, std::string_view help, const std::string& label,
+               const std::vector<std::pair<std::string, double>>& values) {
+        out_.family(name, type, help);
+        for (const auto& [value, count] : values) out_.sample(name, labels({{label, value}}), count);
+    }
+
+    [[nodiscard]] Labels labels(Labels more) const {
+        Labels all{{"engine", reporter_.engine}};
+        all.insert(all.end(), more.begin(), more.end());
+        all.emplace_back("model_name", reporter_.modelName);
+        return all;
+    }
+
+private:
+    void one(std::string_view name, std::string_view type, std::string_view help, double value, Labels more) {
+        out_.family(name, type, help);
+        out_.sample(name, labels(std::move(more)), value);
+    }
+
+    PrometheusWriter& out_;
+    const Reporter& reporter_;
+};
+
+void writeLoad(Page& page, const Metrics& m, const Reporter& reporter) {
+    page.gauge("vllm:num_requests_running", "Requests whose tokens are being computed.", number(m.requestsRunning));
+    page.gauge("vllm:num_requests_waiting", "Requests waiting for a place.", number(m.requestsWaiting));
+    page.split("vllm:num_requests_waiting_by_reason", "gauge", "Waiting requests by what they wait for.", "reason",
+               {{"capacity", number(m.requestsWaiting)}, {"deferred", 0}});
+    page.split("vllm:engine_sleep_state", "gauge", "1 for the state the engine is in; this engine never sleeps.",
+               "sleep_state", {{"awake", 1}, {"weights_offloaded", 0}, {"discard_all", 0}});
+    page.gauge("vllm:kv_cache_usage_perc", "Share of the KV cache that requests hold, 0 to 1.",
+               ratio(number(m.kvBlocksUsed), number(m.kvBlocks)));
+    page.gauge("vllm:cache_config_info", "The KV cache's layout.", 1,
+               {{"block_size", std::to_string(m.kvBlockTokens)},
+                {"cache_dtype", reporter.kvFormat},
+                {"enable_prefix_caching", reporter.prefixCache ? "True" : "False"},
+                {"num_gpu_blocks", std::to_string(m.kvBlocks)}});
+}
+
+void writeCounters(Page& page, const Metrics& m) {
+    page.counter("vllm:num_preemptions_total", "Requests that gave their KV memory back to read again later.",
+                 number(m.preemptions));
+    page.counter("vllm:prompt_tokens_total", "Prompt tokens taken in, those found in the prefix cache included.",
+                 number(m.promptTokens));
+    page.split("vllm:prompt_tokens_by_source_total", "counter", "Prompt tokens by where their K and V came from.",
+               "source",
+               {{"local_compute", number(m.promptTokens - std::min(m.promptTokens, m.prefixHitTokens))},
+                {"local_cache_hit", number(m.prefixHitTokens)},
+                {"external_kv_transfer", 0}});
+    page.counter("vllm:prompt_tokens_cached_total", "Prompt tokens found in the prefix cache.",
+                 number(m.prefixHitTokens));
+    page.split(
+        "vllm:prompt_tokens_cached_by_source_total", "counter",
+        "Prompt tokens found in the prefix cache by the tier that held them; this engine has one tier.", "source",
+        {{"device", number(m.prefixHitTokens)}, {"host", 0}, {"p2p", 0}, {"disk", 0}, {"external_unspecified", 0}});
+    page.counter("vllm:generation_tokens_total", "Tokens sampled.", number(m.generationTokens));
+    page.counter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.",
+                 number(m.prefixQueryTokens));
+    page.counter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", number(m.prefixHitTokens));
+    page.counter("vllm:external_prefix_cache_queries_total", "Tokens looked up in another engine's cache.", 0);
+    page.counter("vllm:external_prefix_cache_hits_total", "Tokens found in another engine's cache.", 0);
+    page.counter("vllm:mm_cache_queries_total", "Pictures looked up in the cache of encoded pictures.",
+                 number(m.imagesEncoded + m.imageCacheHits));
+    page.counter("vllm:mm_cache_hits_total", "Pictures found in the cache of encoded pictures.",
+                 number(m.imageCacheHits));
+    page.split("vllm:request_success_total", "counter", "Requests that ended, by reason.", "finished_reason",
+               {{"stop", number(m.finishedStop)},
+                {"length", number(m.finishedLength)},
+                {"abort", number(m.finishedCancelled)},
+                {"error", number(m.requestsFailed)},
+                {"repetition", 0}});
+}
+
+void writeHistograms(Page& page, const Histograms& h) {
+    page.histogram("vllm:time_to_first_token_seconds", "From submission to the first token.", h.timeToFirstToken);
+    page.histogram("vllm:inter_token_latency_seconds", "Between two tokens of a request.", h.interToken);
+    page.histogram("vllm:request_time_per_output_token_seconds", "Mean time of a request's tokens after the first.",
+                   h.timePerToken);
+    page.histogram("vllm:e2e_request_latency_seconds", "From submission to the end.", h.endToEnd);
+    page.histogram("vllm:request_queue_time_seconds", "From submission to admission.", h.queue);
+    page.histogram("vllm:request_inference_time_seconds", "From admission to the end.", h.inference);
+    page.histogram("vllm:request_prefill_time_seconds", "From admission to the first token.", h.prefill);
+    page.histogram("vllm:request_decode_time_seconds", "From the first to the last token.", h.decode);
+    page.histogram("vllm:request_prompt_tokens", "Prompt tokens of a request.", h.promptTokens);
+    page.histogram("vllm:request_generation_tokens", "Tokens sampled for a request.", h.generationTokens);
+    page.histogram("vllm:request_max_num_generation_tokens", "The most tokens a request could get.", h.maxTokens);
+    page.histogram("vllm:request_params_max_tokens", "The most tokens a request could get.", h.maxTokens);
+    page.histogram("vllm:request_params_n", "Answers asked for at once.", h.choices);
+    page.histogram("vllm:request_prefill_kv_computed_tokens", "Prompt tokens not found in the prefix cache.",
+                   h.prefillComputed);
+    page.histogram("vllm:request_num_preemptions", "How often a request gave its KV memory back.", h.preemptions);
+    page.histogram("vllm:iteration_tokens_total", "Tokens computed in one step.", h.iterationTokens);
+}
+
+void writeRejections(PrometheusWriter& out, const Metrics& m, const Reporter& reporter) {
+    out.family("vllm:admission_rejections_total", "counter", "Requests refused at the door, by reason.");
+    out.sample("vllm:admission_rejections_total",
+               {{"model_name", reporter.modelName}, {"reason", "max_num_queued_reqs"}}, number(m.requestsRefused));
+}
+
+/// Attention and FFN take turns in this process, so each waits while the other or the link works.
+void writeStages(PrometheusWriter& out, const Metrics& m, const Reporter& reporter) {
+    const auto sample = [&](const char* name, const char* role, const char* label, const char* value, double number) {
+        out.sample(name, {{"role", role}, {"instance", reporter.engine}, {label, value}}, number);
+    };
+    out.family("step3_stage_busy_seconds_total", "counter", "Time the stages of each role have worked.");
+    sample("step3_stage_busy_seconds_total", "attention", "stage", "attn", m.attentionBusySeconds);
+    sample("step3_stage_busy_seconds_total", "attention", "stage", "vision", m.visionSeconds);
+    sample("step3_stage_busy_seconds_total", "attention", "stage", "sampling", m.samplingSeconds);
+    sample("step3_stage_busy_seconds_total", "ffn", "stage", "moe", m.ffnBusySeconds);
+    out.family("step3_stage_idle_seconds_total", "counter", "Time each role has waited, by reason.");
+    const double others = m.visionSeconds + m.samplingSeconds;
+    sample("step3_stage_idle_seconds_total", "attention", "reason", "wait_peer", m.ffnBusySeconds + m.linkSeconds);
+    sample("step3_stage_idle_seconds_total", "attention", "reason", "no_work", m.idleSeconds);
+    sample("step3_stage_idle_seconds_total", "ffn", "reason", "wait_peer",
+           m.attentionBusySeconds + m.linkSeconds + others);
+    sample("step3_stage_idle_seconds_total", "ffn", "reason", "no_work", m.idleSeconds);
+    out.family("step3_stage_duration_seconds", "histogram", "Time of a role in one step.");
+    for (const int phase : {0, 1}) {
+        const std::string name = phase == 0 ? "prefill" : "decode";
+        out.histogram("step3_stage_duration_seconds", {{"role", "attention"}, {"stage", "attn"}, {"phase", name}},
+                      m.histograms.attentionStage[phase]);
+        out.histogram("step3_stage_duration_seconds", {{"role", "ffn"}, {"stage", "moe"}, {"phase", name}},
+                      m.histograms.ffnStage[phase]);
+    }
+    out.family("step3_role_utilization_ratio", "gauge", "Share of the last second that a role has worked.");
+    out.sample("step3_role_utilization_ratio", {{"role", "attention"}, {"instance", reporter.engine}},
+               m.attentionShare);
+    out.sample("step3_role_utilization_ratio", {{"role", "ffn"}, {"instance", reporter.engine}}, m.ffnShare);
+    out.family("step3_pipeline_bubble_ratio", "gauge",
+               "Of the last second's steps, the share in which a role waited for the other or the link.");
+    const double inSteps = m.attentionShare + m.ffnShare + m.linkShare;
+    out.sample("step3_pipeline_bubble_ratio", {{"role", "attention"}}, ratio(m.ffnShare + m.linkShare, inSteps));
+    out.sample("step3_pipeline_bubble_ratio", {{"role", "ffn"}}, ratio(m.attentionShare + m.linkShare, inSteps));
+}
+
+void writeMemory(PrometheusWriter& out, const Metrics& m, const ModelInfo& model, const Reporter& reporter) {
+    const Labels instance{{"instance", reporter.engine}};
+    out.family("step3_kv_blocks", "gauge", "Pages of the KV cache.");
+    out.sample("step3_kv_blocks", instance, number(m.kvBlocks));
+    out.family("step3_kv_blocks_used", "gauge", "Pages that requests hold.");
+    out.sample("step3_kv_blocks_used", instance, number(m.kvBlocksUsed));
+    out.family("step3_kv_blocks_cached", "gauge", "Unused pages that hold a known prefix.");
+    out.sample("step3_kv_blocks_cached", instance, number(m.kvBlocksCached));
+    out.family("step3_kv_bytes", "gauge", "Bytes of the pages that requests hold.");
+    out.sample("step3_kv_bytes", instance, number(m.kvBlocksUsed * m.kvBlockBytes));
+    out.family("step3_device_memory_bytes", "gauge", "Memory by device and what it holds.");
+    out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "weights"}}, number(model.weightBytes));
+    out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "kv"}}, number(m.kvBlocks * m.kvBlockBytes));
+    out.family("step3_vision_images_total", "counter", "Pictures encoded.");
+    out.sample("step3_vision_images_total", instance, number(m.imagesEncoded));
+    out.family("step3_vision_encode_seconds", "histogram", "Time to encode one picture.");
+    out.histogram("step3_vision_encode_seconds", instance, m.histograms.visionEncode);
+    out.family("step3_build_info", "gauge", "The program that reports.");
+    out.sample("step3_build_info",
+               {{"version", reporter.version}, {"commit", reporter.commit}, {"simd", reporter.simd}, {"cuda", ""}}, 1);
+}
+
+}  // namespace
+
+void writeEngineMetrics(PrometheusWriter& out, const Metrics& metrics, const ModelInfo& model,
+                        const Reporter& reporter) {
+    Page page(out, reporter);
+    writeLoad(page, metrics, reporter);
+    writeCounters(page, metrics);
+    writeHistograms(page, metrics.histograms);
+    writeRejections(out, metrics, reporter);
+    writeStages(out, metrics, reporter);
+    writeMemory(out, metrics, model, reporter);
+}
+
+Json statsJson(const Metrics& m, const ModelInfo& model, const Reporter& reporter) {
+    Json json;
+    json["model"] = reporter.modelName;
+    json["requests"] = {{"running", m.requestsRunning},    {"waiting", m.requestsWaiting},
+                        {"finished_stop", m.finishedStop}, {"finished_length", m.finishedLength},
+                        {"aborted", m.finishedCancelled},  {"failed", m.requestsFailed},
+                        {"refused", m.requestsRefused},    {"preemptions", m.preemptions}};
+    json["tokens"] = {{"prompt", m.promptTokens}, {"generated", m.generationTokens}, {"steps", m.steps}};
+    json["kv"] = {{"format", reporter.kvFormat},           {"block_tokens", m.kvBlockTokens},
+                  {"block_bytes", m.kvBlockBytes},         {"blocks", m.kvBlocks},
+                  {"blocks_used", m.kvBlocksUsed},         {"blocks_cached", m.kvBlocksCached},
+                  {"tokens_capacity", m.kvTokensCapacity}, {"tokens_used", m.kvTokensUsed}};
+    json["prefix_cache"] = {{"query_tokens", m.prefixQueryTokens}, {"hit_tokens", m.prefixHitTokens}};
+    json["images"] = {{"encoded", m.imagesEncoded}, {"found", m.imageCacheHits}};
+    Json windows = Json::array();
+    for (const TokenTimes& window : m.tokenTimes) {
+        Json one{{"window_s", window.seconds}, {"count", window.count}};
+        for (const auto& [name, value] :
+             {std::pair("p50_s", window.p50), {"p90_s", window.p90}, {"p99_s", window.p99}}) {
+            one[name] = window.count > 0 ? Json(value) : Json(nullptr);
+        }
+        windows.push_back(std::move(one));
+    }
+    json["time_per_output_token"] = std::move(windows);
+    json["roles"] = {{"attention", {{"busy_s", m.attentionBusySeconds}, {"utilization", m.attentionShare}}},
+                     {"ffn", {{"busy_s", m.ffnBusySeconds}, {"utilization", m.ffnShare}}},
+                     {"link", {{"busy_s", m.linkSeconds}, {"utilization", m.linkShare}}}};
+    json["weight_bytes"] = model.weightBytes;
+    json["simd"] = reporter.simd;
+    json["version"] = reporter.version;
+    return json;
+}
+
+}  // namespace step3::metrics

@@ -1,0 +1,151 @@
+#include "engine/metrics/recorder.h"
+
+#include <utility>
+
+namespace step3::metrics {
+
+void Recorder::kvLayout(std::uint64_t blocks, std::uint64_t blockTokens, std::uint64_t blockBytes) {
+    const std::lock_guard lock(mutex_);
+    metrics_.kvBlocks = blocks;
+    metrics_.kvBlockTokens = blockTokens;
+    metrics_.kvBlockBytes = blockBytes;
+    metrics_.kvTokensCapacity = blocks * blockTokens;
+}
+
+void Recorder::load(const Load& load) {
+    const std::lock_guard lock(mutex_);
+    metrics_.requestsRunning = load.running;
+    metrics_.requestsWaiting = load.waiting;
+    metrics_.kvBlocksUsed = load.kvBlocksUsed;
+    metrics_.kvBlocksCached = load.kvBlocksCached;
+    metrics_.kvTokensUsed = load.kvBlocksUsed * metrics_.kvBlockTokens;
+}
+
+void Recorder::submitted(std::size_t choices) {
+    const std::lock_guard lock(mutex_);
+    metrics_.requestsWaiting += choices;
+    metrics_.histograms.choices.observe(static_cast<double>(choices), choices);
+}
+
+void Recorder::refused() {
+    const std::lock_guard lock(mutex_);
+    ++metrics_.requestsRefused;
+}
+
+void Recorder::admitted(std::size_t queryTokens, std::size_t hitTokens) {
+    const std::lock_guard lock(mutex_);
+    metrics_.prefixQueryTokens += queryTokens;
+    metrics_.prefixHitTokens += hitTokens;
+}
+
+void Recorder::preempted() {
+    const std::lock_guard lock(mutex_);
+    ++metrics_.preemptions;
+}
+
+void Recorder::promptRead(std::size_t tokens) {
+    const std::lock_guard lock(mutex_);
+    metrics_.promptTokens += tokens;
+}
+
+void Recorder::imageFound() {
+    const std::lock_guard lock(mutex_);
+    ++metrics_.imageCacheHits;
+}
+
+void Recorder::imageEncoded(double seconds) {
+    const std::lock_guard lock(mutex_);
+    ++metrics_.imagesEncoded;
+    metrics_.visionSeconds += seconds;
+    metrics_.histograms.visionEncode.observe(seconds);
+}
+
+void Recorder::imageFailed(double seconds) {
+    const std::lock_guard lock(mutex_);
+    metrics_.visionSeconds += seconds;
+}
+
+void Recorder::firstToken(double ttftSeconds, double samplingSeconds) {
+    const std::lock_guard lock(mutex_);
+    ++metrics_.generationTokens;
+    metrics_.samplingSeconds += samplingSeconds;
+    metrics_.lastTtftSeconds = ttftSeconds;
+    metrics_.histograms.timeToFirstToken.observe(ttftSeconds);
+}
+
+void Recorder::nextToken(Clock::time_point when, double gapSeconds, double samplingSeconds) {
+    const std::lock_guard lock(mutex_);
+    ++metrics_.generationTokens;
+    metrics_.samplingSeconds += samplingSeconds;
+    metrics_.histograms.interToken.observe(gapSeconds);
+    gaps_.add(when, gapSeconds);
+}
+
+void Recorder::idle(double seconds, const RoleSeconds& total) {
+    const std::lock_guard lock(mutex_);
+    metrics_.idleSeconds += seconds;
+    busy_.add(Clock::now(), total);
+}
+
+void Recorder::step(std::size_t tokens, bool hasPrompt, const RoleSeconds& total) {
+    const std::lock_guard lock(mutex_);
+    ++metrics_.steps;
+    metrics_.histograms.iterationTokens.observe(static_cast<double>(tokens));
+    const std::size_t phase = hasPrompt ? 0 : 1;
+    metrics_.histograms.attentionStage[phase].observe(total.attention - total_.attention);
+    metrics_.histograms.ffnStage[phase].observe(total.ffn - total_.ffn);
+    total_ = total;
+    busy_.add(Clock::now(), total);
+}
+
+void Recorder::ended(const EndedRequest& request) {
+    const std::lock_guard lock(mutex_);
+    switch (request.reason) {
+        case FinishReason::kStop:
+        case FinishReason::kToolCalls: ++metrics_.finishedStop; break;
+        case FinishReason::kLength: ++metrics_.finishedLength; break;
+        case FinishReason::kCancelled: ++metrics_.finishedCancelled; break;
+        case FinishReason::kError: break;
+    }
+    ++(request.reason == FinishReason::kError ? metrics_.requestsFailed : metrics_.requestsFinished);
+    const Usage& usage = request.usage;
+    Histograms& h = metrics_.histograms;
+    h.endToEnd.observe(request.totalSeconds);
+    h.queue.observe(usage.queueSeconds);
+    h.promptTokens.observe(usage.promptTokens);
+    h.generationTokens.observe(usage.completionTokens);
+    h.maxTokens.observe(request.maxTokens);
+    h.preemptions.observe(request.preemptions);
+    if (!request.admitted) return;
+    h.inference.observe(request.totalSeconds - usage.queueSeconds);
+    h.prefillComputed.observe(usage.promptTokens - usage.cachedTokens);
+    if (usage.completionTokens > 0) {
+        h.prefill.observe(usage.prefillSeconds);
+        h.decode.observe(usage.decodeSeconds);
+    }
+    if (usage.completionTokens > 1) {
+        h.timePerToken.observe(usage.tpotSeconds);
+        metrics_.lastTpotSeconds = usage.tpotSeconds;
+    }
+}
+
+Metrics Recorder::read() const {
+    std::vector<std::vector<float>> windows;
+    Metrics result;
+    const Clock::time_point now = Clock::now();
+    {
+        const std::lock_guard lock(mutex_);
+        result = metrics_;
+        const RoleSeconds shares = busy_.shares(now);
+        result.attentionShare = shares.attention;
+        result.ffnShare = shares.ffn;
+        result.linkShare = shares.link;
+        for (const double seconds : RecentGaps::kSeconds) windows.push_back(gaps_.last(seconds, now));
+    }
+    for (std::size_t i = 0; i < windows.size(); ++i) {
+        result.tokenTimes.push_back(tokenTimes(RecentGaps::kSeconds[i], std::move(windows[i])));
+    }
+    return result;
+}
+
+}  // namespace step3::metrics

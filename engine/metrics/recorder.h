@@ -1,0 +1,58 @@
+#pragma once
+
+#include <mutex>
+
+#include "engine/engine.h"
+
+namespace step3::metrics {
+
+/// How full the engine is.
+struct Load {
+    std::uint64_t running = 0, waiting = 0;  // requests
+    std::uint64_t kvBlocks = 0, kvBlocksUsed = 0, kvBlocksCached = 0;
+};
+
+/// What a request that has ended leaves to the statistics.
+struct EndedRequest {
+    FinishReason reason = FinishReason::kStop;  // kError: it failed
+    Usage usage;
+    double totalSeconds = 0;  // submit to end
+    bool admitted = false;
+    std::int32_t maxTokens = 0;
+    std::int32_t preemptions = 0;
+};
+
+/// Counts what an engine does. Every call is a few additions under a lock that readers hold for microseconds, so
+/// counting costs a step next to nothing. Thread-safe.
+class Recorder {
+public:
+    explicit Recorder(std::int64_t maxContext) { metrics_.histograms = Histograms(maxContext); }
+
+    void kvLayout(std::uint64_t blocks, std::uint64_t blockTokens, std::uint64_t blockBytes);
+    void load(const Load& load);
+    void submitted(std::size_t choices);  // they wait now
+    void refused();
+    void admitted(std::size_t queryTokens, std::size_t hitTokens);
+    void preempted();
+    void promptRead(std::size_t tokens);
+    void imageFound();
+    void imageEncoded(double seconds);
+    void imageFailed(double seconds);
+    void firstToken(double ttftSeconds, double samplingSeconds);
+    void nextToken(Clock::time_point when, double gapSeconds, double samplingSeconds);
+    void idle(double seconds, const RoleSeconds& total);
+    /// One step of `tokens` tokens, `total` after it.
+    void step(std::size_t tokens, bool hasPrompt, const RoleSeconds& total);
+    void ended(const EndedRequest& request);
+
+    [[nodiscard]] Metrics read() const;
+
+private:
+    mutable std::mutex mutex_;
+    Metrics metrics_;
+    RecentGaps gaps_;
+    BusyWindow busy_;
+    RoleSeconds total_;
+};
+
+}  // namespace step3::metrics

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <vector>
+
+namespace step3::metrics {
+
+using Clock = std::chrono::steady_clock;
+
+/// Time per output token over the last `seconds`: exact quantiles of the gaps between the tokens of each request.
+struct TokenTimes {
+    double seconds = 0;       // length of the window
+    std::uint64_t count = 0;  // gaps in it; with 0 the quantiles mean nothing
+    double p50 = 0, p90 = 0, p99 = 0;
+};
+
+/// The quantiles of `gaps`, in any order: the smallest gap that at least the share q of all does not exceed.
+TokenTimes tokenTimes(double seconds, std::vector<float> gaps);
+
+/// The raw gaps of the last minute, newest last; at most kMost, so that a fast engine has a shorter memory.
+class RecentGaps {
+public:
+    static constexpr std::size_t kMost = 65536;
+    static constexpr double kSeconds[] = {10, 60};  // the windows that are reported
+
+    void add(Clock::time_point when, double gap);
+    /// The gaps of the last `seconds` before `now`.
+    [[nodiscard]] std::vector<float> last(double seconds, Clock::time_point now) const;
+
+private:
+    struct Gap {
+        Clock::time_point when;
+        float seconds;
+    };
+    std::deque<Gap> gaps_;
+};
+
+/// Busy seconds of the roles since the start.
+struct RoleSeconds {
+    double attention = 0, ffn = 0, link = 0;
+};
+
+/// How busy the roles have been in the last second, from samples taken before and after each step.
+class BusyWindow {
+public:
+    void add(Clock::time_point when, const RoleSeconds& total);
+    /// Shares of the second before `now`, 0 to 1.
+    [[nodiscard]] RoleSeconds shares(Clock::time_point now) const;
+
+private:
+    struct Sample {
+        Clock::time_point when;
+        RoleSeconds total;
+    };
+    std::deque<Sample> samples_;
+};
+
+}  // namespace step3::metrics
