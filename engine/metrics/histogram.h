@@ -28,7 +28,8 @@ private:
 /// What an engine observes, with vLLM's buckets where vLLM has the series (spec metrics section 1).
 struct Histograms {
     /// `maxContext` ends the buckets that count tokens.
-    explicit Histograms(std::int64_t maxContext = 0);
+    Histograms() : Histograms(0) {}
+    explicit Histograms(std::int64_t maxContext);
 
     // Seconds.
     Histogram timeToFirstToken;   // submit to first token

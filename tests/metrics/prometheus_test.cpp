@@ -76,7 +76,7 @@ TEST_CASE("prometheus: numbers, escapes and cumulative buckets") {
 }
 
 TEST_CASE("prometheus: every series of the engine is there once, with vLLM's type") {
-    const Page page = engineMetrics({});
+    const Page page = engineMetrics(Metrics{});
     CHECK(page.repeated.empty());
     const std::map<std::string, std::set<std::string>> expected{
         {"gauge",
