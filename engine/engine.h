@@ -164,7 +164,7 @@ struct Metrics {
     std::uint64_t promptTokens = 0, generationTokens = 0;
     std::uint64_t kvTokensUsed = 0, kvTokensCapacity = 0;  // used: in pages that belong to requests
     std::uint64_t kvBlocks = 0, kvBlocksUsed = 0;          // pages; kvBlocksCached of the unused hold a known prefix
-    std::uint64_t kvBlocksCached = 0, kvBlockTokens = 0, kvBlockBytes = 0;
+    std::uint64_t kvBlocksCached = 0, kvBlockTokens = 0;
     double attentionBusySeconds = 0, ffnBusySeconds = 0, linkSeconds = 0;
     double visionSeconds = 0, samplingSeconds = 0;
     double idleSeconds = 0;  // the scheduler had nothing to do

@@ -233,6 +233,8 @@ Routes
   GET  /v1/models            the model that is served
   POST /tokenize, /detokenize
   GET  /health, /ready       200 once the model is loaded, else 503
+  GET  /metrics              counters for Prometheus, with vLLM's names
+  GET  /v1/step3/stats       the same reading as JSON, with exact times per token
   GET  /version, /load, /openapi.json (every field of every route)
 
 Keys

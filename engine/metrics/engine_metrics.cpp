@@ -179,10 +179,11 @@ void writeMemory(PrometheusWriter& out, const Metrics& m, const ModelInfo& model
     out.family("step3_kv_blocks_cached", "gauge", "Unused pages that hold a known prefix.");
     out.sample("step3_kv_blocks_cached", instance, number(m.kvBlocksCached));
     out.family("step3_kv_bytes", "gauge", "Bytes of the pages that requests hold.");
-    out.sample("step3_kv_bytes", instance, number(m.kvBlocksUsed * m.kvBlockBytes));
+    out.sample("step3_kv_bytes", instance, number(m.kvBlocksUsed * model.kvBytesPerToken * m.kvBlockTokens));
     out.family("step3_device_memory_bytes", "gauge", "Memory by device and what it holds.");
     out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "weights"}}, number(model.weightBytes));
-    out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "kv"}}, number(m.kvBlocks * m.kvBlockBytes));
+    out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "kv"}},
+               number(m.kvBlocks * model.kvBytesPerToken * m.kvBlockTokens));
     out.family("step3_vision_images_total", "counter", "Pictures encoded.");
     out.sample("step3_vision_images_total", instance, number(m.imagesEncoded));
     out.family("step3_vision_encode_seconds", "histogram", "Time to encode one picture.");
@@ -213,10 +214,14 @@ Json statsJson(const Metrics& m, const ModelInfo& model, const Reporter& reporte
                         {"aborted", m.finishedCancelled},  {"failed", m.requestsFailed},
                         {"refused", m.requestsRefused},    {"preemptions", m.preemptions}};
     json["tokens"] = {{"prompt", m.promptTokens}, {"generated", m.generationTokens}, {"steps", m.steps}};
-    json["kv"] = {{"format", reporter.kvFormat},           {"block_tokens", m.kvBlockTokens},
-                  {"block_bytes", m.kvBlockBytes},         {"blocks", m.kvBlocks},
-                  {"blocks_used", m.kvBlocksUsed},         {"blocks_cached", m.kvBlocksCached},
-                  {"tokens_capacity", m.kvTokensCapacity}, {"tokens_used", m.kvTokensUsed}};
+    json["kv"] = {{"format", reporter.kvFormat},
+                  {"block_tokens", m.kvBlockTokens},
+                  {"block_bytes", model.kvBytesPerToken * m.kvBlockTokens},
+                  {"blocks", m.kvBlocks},
+                  {"blocks_used", m.kvBlocksUsed},
+                  {"blocks_cached", m.kvBlocksCached},
+                  {"tokens_capacity", m.kvTokensCapacity},
+                  {"tokens_used", m.kvTokensUsed}};
     json["prefix_cache"] = {{"query_tokens", m.prefixQueryTokens}, {"hit_tokens", m.prefixHitTokens}};
     json["images"] = {{"encoded", m.imagesEncoded}, {"found", m.imageCacheHits}};
     Json windows = Json::array();

@@ -4,11 +4,10 @@
 
 namespace step3::metrics {
 
-void Recorder::kvLayout(std::uint64_t blocks, std::uint64_t blockTokens, std::uint64_t blockBytes) {
+void Recorder::kvLayout(std::uint64_t blocks, std::uint64_t blockTokens) {
     const std::lock_guard lock(mutex_);
     metrics_.kvBlocks = blocks;
     metrics_.kvBlockTokens = blockTokens;
-    metrics_.kvBlockBytes = blockBytes;
     metrics_.kvTokensCapacity = blocks * blockTokens;
 }
 

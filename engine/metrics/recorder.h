@@ -28,7 +28,7 @@ class Recorder {
 public:
     explicit Recorder(std::int64_t maxContext) { metrics_.histograms = Histograms(maxContext); }
 
-    void kvLayout(std::uint64_t blocks, std::uint64_t blockTokens, std::uint64_t blockBytes);
+    void kvLayout(std::uint64_t blocks, std::uint64_t blockTokens);
     void load(const Load& load);
     void submitted(std::size_t choices);  // they wait now
     void refused();

@@ -53,7 +53,7 @@ bool guarded(const Body& body, const OnError& onError) {
 Scheduler::Scheduler(SchedulerModel model, const SchedulerLimits& limits)
     : model_(std::move(model)), limits_(limits), imageCache_(limits.imageCacheBytes), recorder_(limits.maxPositions) {
     recorder_.kvLayout(static_cast<std::uint64_t>(limits_.kvTokens / limits_.kvPageTokens),
-                       static_cast<std::uint64_t>(limits_.kvPageTokens), 0);
+                       static_cast<std::uint64_t>(limits_.kvPageTokens));
     thread_ = std::thread([this] { run(); });
 }
 

@@ -41,6 +41,7 @@ Page engineMetrics(const Metrics& metrics) {
     PrometheusWriter out;
     ModelInfo model;
     model.weightBytes = 12;
+    model.kvBytesPerToken = 10;
     writeEngineMetrics(out, metrics, model, {"m", "0", "1.0", "c0ffee", "avx2", "bf16", true});
     return parse(out.text());
 }
@@ -122,7 +123,6 @@ TEST_CASE("prometheus: the values are the metrics'") {
     metrics.kvBlocks = 8;
     metrics.kvBlocksUsed = 2;
     metrics.kvBlockTokens = 64;
-    metrics.kvBlockBytes = 10;
     metrics.ffnShare = 0.75;
     metrics.attentionShare = 0.25;
     metrics.histograms = Histograms(1000);
@@ -145,7 +145,7 @@ TEST_CASE("prometheus: the values are the metrics'") {
           "7.0");
     CHECK(page.samples.at("step3_role_utilization_ratio{role=\"ffn\",instance=\"0\"}") == "0.75");
     CHECK(page.samples.at("step3_pipeline_bubble_ratio{role=\"ffn\"}") == "0.25");
-    CHECK(page.samples.at("step3_kv_bytes{instance=\"0\"}") == "20.0");
+    CHECK(page.samples.at("step3_kv_bytes{instance=\"0\"}") == "1280.0");
     CHECK(page.samples.at("step3_build_info{version=\"1.0\",commit=\"c0ffee\",simd=\"avx2\",cuda=\"\"}") == "1.0");
 }
 

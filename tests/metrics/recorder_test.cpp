@@ -50,7 +50,7 @@ TEST_CASE("recorder: what ended, by reason, and its times") {
 
 TEST_CASE("recorder: tokens, steps and load") {
     Recorder recorder(1000);
-    recorder.kvLayout(10, 64, 1000);
+    recorder.kvLayout(10, 64);
     recorder.submitted(3);
     CHECK(recorder.read().requestsWaiting == 3);
     CHECK(recorder.read().histograms.choices.count() == 3);

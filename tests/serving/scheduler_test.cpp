@@ -617,15 +617,19 @@ TEST_CASE("a lower priority number goes first, equal ones in order of arrival") 
 TEST_CASE("the less urgent request gives its memory back, though it came first") {
     Machine machine(alphabet, {.maxPositions = 1000, .kvTokens = 40, .maxRunning = 2});
     std::vector<char> order;
+    Gate gate;  // the first answer waits for the second request, so that both grow side by side
     const auto submit = [&](const char* prompt, std::int32_t priority) {
         Request request;
         request.priority = priority;
-        machine.submit(prompt, request, [&order, prompt](const Event& event) {
+        machine.submit(prompt, request, [&order, &gate, prompt](const Event& event) {
+            gate.pass();
             if (std::holds_alternative<Finished>(event)) order.push_back(prompt[0]);
         });
     };
     submit("a", 1);
+    gate.waitForGuest();
     submit("b", 0);
+    gate.open();
     CHECK(textOf(machine.log.wait(0)) == "bcdefghijklmnopqrstuvwxyz");
     CHECK(textOf(machine.log.wait(1)) == "cdefghijklmnopqrstuvwxyz");
     machine.scheduler.reset();

@@ -1,16 +1,30 @@
 #include "engine/serving/http/endpoints.h"
 
+#include "engine/metrics/prometheus.h"
 #include "engine/serving/http/chat_request.h"
 #include "engine/serving/http/completion_request.h"
 #include "engine/serving/http/model_card.h"
 #include "engine/serving/http/openapi.h"
 #include "engine/serving/http/tokenize.h"
+#include "kernels/cpu/isa.h"
 
 namespace step3::serving::http {
 
 namespace {
 
 constexpr const char* kJsonType = "application/json";
+
+constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
+
+metrics::Reporter reporterOf(const ServedModel& served) {
+    metrics::Reporter reporter;
+    reporter.modelName = served.name;
+    reporter.version = STEP3_VERSION;
+    reporter.simd = kernels::isaName(kernels::activeIsa());
+    reporter.kvFormat = "float32";
+    reporter.prefixCache = false;
+    return reporter;
+}
 
 PlainAnswer json(const Json& body) {
     return {200, kJsonType, body.dump(-1, ' ', false, Json::error_handler_t::replace)};
@@ -44,6 +58,18 @@ PlainAnswer plainAnswer(const RouteMatch& match, const ServerContext& context) {
         case Route::kVersion: return json(Json{{"version", STEP3_VERSION}});
         case Route::kLoad: return json(Json{{"server_load", context.exchanges.size()}});
         case Route::kOpenApi: return json(openApi());
+        case Route::kMetrics: {
+            requireReady(context);
+            const Engine& engine = context.served->engine;
+            metrics::PrometheusWriter out;
+            metrics::writeEngineMetrics(out, engine.metrics(), engine.info(), reporterOf(*context.served));
+            return {200, kMetricsType, out.text()};
+        }
+        case Route::kStats: {
+            requireReady(context);
+            const Engine& engine = context.served->engine;
+            return json(metrics::statsJson(engine.metrics(), engine.info(), reporterOf(*context.served)));
+        }
         case Route::kModels: requireReady(context); return json(modelList(*context.served));
         case Route::kModel:
             requireReady(context);

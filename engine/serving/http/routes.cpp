@@ -14,6 +14,8 @@ constexpr std::array kEntries{
     RouteEntry{"/version", Route::kVersion, "GET, HEAD"},
     RouteEntry{"/load", Route::kLoad, "GET, HEAD"},
     RouteEntry{"/openapi.json", Route::kOpenApi, "GET, HEAD"},
+    RouteEntry{"/metrics", Route::kMetrics, "GET, HEAD"},
+    RouteEntry{"/v1/step3/stats", Route::kStats, "GET, HEAD"},
     RouteEntry{"/v1/models", Route::kModels, "GET, HEAD"},
     RouteEntry{"/v1/models/{id}", Route::kModel, "GET, HEAD"},
     RouteEntry{"/v1/chat/completions", Route::kChatCompletions, "POST", true},

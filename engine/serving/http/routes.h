@@ -13,6 +13,8 @@ enum class Route {
     kVersion,
     kLoad,
     kOpenApi,
+    kMetrics,
+    kStats,
     kModels,
     kModel,
     kChatCompletions,

@@ -22,6 +22,12 @@ TEST_CASE("small routes") {
     client.send("POST /ping HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");
     CHECK(client.read().status == 200);
     CHECK(running.get("/version").json() == Json{{"version", STEP3_VERSION}});
+    const Response metrics = running.get("/metrics");
+    CHECK(metrics.status == 200);
+    CHECK(metrics.header("content-type") == "text/plain; version=0.0.4; charset=utf-8");
+    CHECK_THAT(metrics.body,
+               Catch::Contains("\nvllm:num_requests_running{engine=\"0\",model_name=\"scripted\"} 0.0\n"));
+    CHECK(running.get("/v1/step3/stats").json().contains("kv"));
     CHECK(running.get("/load").json() == Json::parse(R"({"server_load":0})"));
     const Json list = running.get("/v1/models").json();
     CHECK(list["object"] == "list");
@@ -298,7 +304,8 @@ TEST_CASE("keys: any of several, constant routes stay open, nothing is shown in 
     CHECK(response.body == R"({"error":"Unauthorized"})");
     CHECK(response.header("www-authenticate") == "Bearer");
     CHECK(running.get("/v1/nothing").status == 401);
-    for (const char* open : {"/health", "/version", "/load", "/openapi.json"}) CHECK(running.get(open).status == 200);
+    for (const char* open : {"/health", "/version", "/load", "/metrics", "/openapi.json"})
+        CHECK(running.get(open).status == 200);
     CHECK(running.post("/detokenize", R"({"tokens":[2]})").status == 200);
     CHECK(running.post(kChat, kHello, "Authorization: Bearer alpha-key\r\n").status == 200);
     for (const std::string& line : running.log()) CHECK(line.find("-key") == std::string::npos);
