@@ -10,6 +10,8 @@ public:
     virtual ~Sequence() = default;
     [[nodiscard]] virtual std::int64_t length() const = 0;    // tokens whose K and V are cached
     [[nodiscard]] virtual std::uint64_t kvBytes() const = 0;  // bytes allocated
+    /// Forgets all tokens from `length` on, 0 .. length(), and gives their memory back: a draft that was refused.
+    virtual void truncate(std::int64_t length) = 0;
 };
 
 /// Rows [begin, end) of a step's token matrix.

@@ -21,6 +21,7 @@ public:
         : owner_(owner), cache_(layers, headDim) {}
     [[nodiscard]] std::int64_t length() const override { return cache_.length(); }
     [[nodiscard]] std::uint64_t kvBytes() const override { return cache_.bytes(); }
+    void truncate(std::int64_t length) override { cache_.truncate(length); }
     [[nodiscard]] const CpuAttention* owner() const { return owner_; }
     KvCache& cache() { return cache_; }
 

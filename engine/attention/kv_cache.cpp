@@ -47,6 +47,16 @@ void KvCache::reserve(std::int64_t tokens) {
     }
 }
 
+void KvCache::truncate(std::int64_t length) {
+    length_ = length;
+    const auto needed = static_cast<std::size_t>((length_ + kKvPageTokens - 1) / kKvPageTokens);
+    if (pages_.size() <= needed) return;
+    pages_.resize(needed);
+    for (auto* lists : {&keyPages_, &valuePages_}) {
+        for (auto& list : *lists) list.resize(needed);
+    }
+}
+
 void KvCache::write(std::int64_t layer, std::int64_t position, const float* k, const float* v) {
     float* page = pages_[static_cast<std::size_t>(position / kKvPageTokens)].get() +
                   (layer * 2 * kKvPageTokens + position % kKvPageTokens) * headDim_;

@@ -32,6 +32,8 @@ public:
     void write(std::int64_t layer, std::int64_t position, const float* k, const float* v);
     /// Makes `tokens` written tokens part of the sequence.
     void commit(std::int64_t tokens) { length_ += tokens; }
+    /// Forgets the tokens from `length` on, 0 .. length(), and frees the pages that none is left in.
+    void truncate(std::int64_t length);
 
     /// Start of each page's K or V of one layer, [kKvPageTokens, D].
     [[nodiscard]] std::span<const float* const> keyPages(std::int64_t layer) const;

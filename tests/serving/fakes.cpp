@@ -15,6 +15,7 @@ struct FakeSequence final : afd::Sequence {
     FakePipeline::History tokens;
     [[nodiscard]] std::int64_t length() const override { return static_cast<std::int64_t>(tokens.size()); }
     [[nodiscard]] std::uint64_t kvBytes() const override { return tokens.size(); }
+    void truncate(std::int64_t length) override { tokens.resize(static_cast<std::size_t>(length)); }
 };
 
 bool isLast(const Event& event) {
