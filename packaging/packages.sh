@@ -11,7 +11,7 @@ qml6-module-qtquick-controls qml6-module-qtquick-dialogs qml6-module-qtquick-lay
 qml6-module-qtquick-templates qml6-module-qtquick-window qml6-module-qtcore
 fonts-dejavu-core fonts-noto-core fonts-noto-cjk"
 
-test_packages="catch2 clang-14 clang-format-14 libclang-rt-14-dev qml6-module-qttest python3 xvfb xauth"
+test_packages="catch2 clang-14 clang-format-14 libclang-rt-14-dev qml6-module-qttest python3 python3-venv xvfb xauth"
 
 # say TEXT...: one line of progress on standard error.
 say() { printf '%s\n' "$*" >&2; }

@@ -10,7 +10,7 @@ usage() {
 Usage: packaging/test.sh [--quick] [--help]
 
 Sets up and runs all tests on Debian 12: installs the Debian packages that are missing (root or
-sudo is needed only then), then runs
+sudo is needed only then) and the Python packages of tests/client/requirements.txt, then runs
   1. the format check (clang-format),
   2. all tests of an optimised build with warnings as errors,
   3. the tests without a window under AddressSanitizer and UndefinedBehaviorSanitizer,
@@ -39,6 +39,9 @@ cd "$root"
 
 passed=0
 failed=0
+
+# Without it the tests that need it fail below.
+"$here/python_env.sh" || true
 
 # build PRESET OPTION... -- TARGET...: configures and builds; a failure ends the run.
 build() {

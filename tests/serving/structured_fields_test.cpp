@@ -17,8 +17,9 @@ StructuredOutput formOf(const char* body) {
 }
 
 ToolChoice choiceOf(const char* body, bool hasTools = true) {
-    const Json json = Json::parse(body);
-    return readToolChoice(Fields(json, "body"), hasTools);
+    Json json = Json::parse(body);
+    if (hasTools) json["tools"] = Json::parse(R"([{"type":"function","function":{"name":"f"}}])");
+    return readToolChoice(Fields(json, "body"));
 }
 
 template <typename Action>
@@ -104,4 +105,7 @@ TEST_CASE("server: the choice of tools") {
           std::string("When using `tool_choice`, `tools` must be set."));
     CHECK(refusalOf([] { choiceOf(R"({"tool_choice":"some"})"); }).param() == "tool_choice");
     CHECK(refusalOf([] { choiceOf(R"({"tool_choice":{"type":"function"}})"); }).param() == "tool_choice");
+    const auto unknown = refusalOf([] { choiceOf(R"({"tool_choice":{"type":"function","function":{"name":"g"}}})"); });
+    CHECK(unknown.param() == "tool_choice");
+    CHECK(unknown.what() == std::string("tool_choice: the tools have no function \"g\""));
 }

@@ -86,7 +86,7 @@ Ask readChat(const Fields& body, const ServedModel& model) {
     readCommon(body, request);
     readLogprobs(body, options, request);
     std::string tools = readTools(body);
-    request.toolChoice = readToolChoice(body, !tools.empty());
+    request.toolChoice = readToolChoice(body);
     options.parallelToolCalls = request.toolChoice.parallel;
     if (request.toolChoice.kind != sampling::structured::ToolChoice::Kind::kNone) request.toolsJson = std::move(tools);
     request.structured = readStructuredOutput(body);

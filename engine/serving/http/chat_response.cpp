@@ -44,14 +44,13 @@ Json ChatStream::frame() const {
 
 std::string ChatStream::chunk(std::size_t index, Json delta, Extra extra) {
     Json choice;
+    const bool role = delta.contains("role");
     choice["index"] = index;
     choice["delta"] = std::move(delta);
     choice["logprobs"] = std::move(extra.logprobs);
     choice["finish_reason"] = extra.end != nullptr ? Json(finishName(extra.end->reason)) : Json(nullptr);
     if (extra.end != nullptr) choice["stop_reason"] = stopReason(*extra.end);
-    if (options_.tokenIds) {
-        choice["token_ids"] = extra.tokenIds != nullptr ? Json(*extra.tokenIds) : Json(nullptr);
-    }
+    if (!role) choice["token_ids"] = extra.tokenIds != nullptr ? Json(*extra.tokenIds) : Json(nullptr);
     Json json = frame();
     json["choices"].push_back(std::move(choice));
     if (options_.stream.continuousUsage) json["usage"] = usageJson(choices_[index].running);

@@ -83,8 +83,7 @@ Ask readCompletion(const Fields& body, const ServedModel& model) {
     if (body.text("suffix").value_or("") != "") throw ruleError("suffix is not currently supported", "suffix");
     CompletionOptions options;
     Request request;
-    request.sampling = readSampling(body, model, "max_tokens");
-    if (body.find("max_tokens") == nullptr) request.sampling.maxTokens = kDefaultTokens;
+    request.sampling = readSampling(body, model, "max_tokens", kDefaultTokens);
     options.choices = readChoices(body, request.sampling);
     const auto bestOf = body.integer("best_of");
     if (bestOf && *bestOf != static_cast<std::int64_t>(options.choices)) {

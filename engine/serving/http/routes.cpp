@@ -1,5 +1,6 @@
 #include "engine/serving/http/routes.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -24,6 +25,14 @@ constexpr std::array kEntries{
     RouteEntry{"/detokenize", Route::kDetokenize, "POST", true},
 };
 constexpr std::string_view kIdMark = "{id}";
+
+/// As vLLM: everything below these names is guarded as a whole, also routes that do not exist.
+bool isGuarded(std::string_view path) {
+    constexpr std::array<std::string_view, 4> kGuarded{"/v1", "/v2", "/inference", "/cohere"};
+    return std::any_of(kGuarded.begin(), kGuarded.end(), [&](std::string_view prefix) {
+        return path.substr(0, prefix.size()) == prefix && (path.size() == prefix.size() || path[prefix.size()] == '/');
+    });
+}
 
 bool lists(std::string_view methods, std::string_view method) {
     while (!methods.empty()) {
@@ -79,8 +88,7 @@ std::span<const RouteEntry> routeEntries() {
 RouteMatch matchRoute(std::string_view method, std::string_view target) {
     const std::string_view path = target.substr(0, target.find('?'));
     RouteMatch match;
-    // As vLLM: the API is guarded as a whole, also routes of it that do not exist.
-    match.guarded = path == "/v1" || path.substr(0, 4) == "/v1/";
+    match.guarded = isGuarded(path);
     for (const RouteEntry& entry : kEntries) {
         const std::string_view id = idIn(path, entry.path);
         if (path != entry.path && id.empty()) continue;

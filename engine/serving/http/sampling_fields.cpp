@@ -14,7 +14,8 @@ class Reader {
 public:
     Reader(const Fields& body, const ServedModel& model) : body_(body), model_(model), out_(model.defaults) {}
 
-    sampling::SamplingParams read(const char* lengthField) {
+    sampling::SamplingParams read(const char* lengthField, std::int32_t defaultTokens) {
+        if (defaultTokens > 0) out_.maxTokens = defaultTokens;
         readLength(lengthField);
         out_.includeStopString = body_.boolean("include_stop_str_in_output").value_or(false);
         constexpr double kUnbounded = std::numeric_limits<float>::max();
@@ -148,15 +149,19 @@ ApiError outOfRange(const char* field, const std::string& range, const Json& fou
                      param);
 }
 
-sampling::SamplingParams readSampling(const Fields& body, const ServedModel& model, const char* lengthField) {
-    return Reader(body, model).read(lengthField);
+sampling::SamplingParams readSampling(const Fields& body, const ServedModel& model, const char* lengthField,
+                                      std::int32_t defaultTokens) {
+    return Reader(body, model).read(lengthField, defaultTokens);
 }
 
-std::size_t readChoices(const Fields& body, const sampling::SamplingParams& sampling) {
+std::size_t readChoices(const Fields& body, sampling::SamplingParams& sampling) {
     const std::int64_t n = body.integer("n").value_or(1);
     if (n < 1) throw ruleError("n must be at least 1, got " + std::to_string(n) + ".");
     if (n > kMaxChoices) {
         throw ruleError("n must be at most " + std::to_string(kMaxChoices) + ", got " + std::to_string(n) + ".");
+    }
+    if (n > 1 && body.find("temperature") == nullptr && sampling.temperature < sampling::kGreedyBelow) {
+        sampling.temperature = 1;
     }
     if (n > 1 && sampling.temperature < sampling::kGreedyBelow) {
         throw ruleError("n must be 1 when using greedy sampling, got " + std::to_string(n) + ".");

@@ -7,11 +7,14 @@
 namespace step3::serving::http {
 
 /// Sampling fields that chat and completion requests share: the model's defaults, overwritten by what the body says
-/// (spec openai-api section 4). `lengthField` is the one that holds the limit of tokens. Throws ApiError.
-sampling::SamplingParams readSampling(const Fields& body, const ServedModel& model, const char* lengthField);
+/// (spec openai-api section 4). `lengthField` is the one that holds the limit of tokens, `defaultTokens`
+/// the limit without it (0: what the context leaves). Throws ApiError.
+sampling::SamplingParams readSampling(const Fields& body, const ServedModel& model, const char* lengthField,
+                                      std::int32_t defaultTokens = 0);
 
-/// `n`, choices of one prompt. Greedy choices would all be the same: refused.
-std::size_t readChoices(const Fields& body, const sampling::SamplingParams& sampling);
+/// `n`, choices of one prompt. Greedy choices would all be the same: refused if the body asks for them; if only the
+/// model's defaults are greedy, several choices are sampled with the API's default temperature, 1.
+std::size_t readChoices(const Fields& body, sampling::SamplingParams& sampling);
 
 /// What a request says about its place in the queue and the text of its answer: `priority`, `skip_special_tokens`,
 /// `return_token_ids`, `prompt_logprobs`. Throws ApiError.

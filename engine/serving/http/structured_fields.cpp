@@ -1,5 +1,6 @@
 #include "engine/serving/http/structured_fields.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "engine/serving/http/api_error.h"
@@ -93,7 +94,9 @@ StructuredOutput readStructuredOutput(const Fields& body) {
     return forms.empty() ? StructuredOutput{} : std::move(forms.front());
 }
 
-ToolChoice readToolChoice(const Fields& body, bool hasTools) {
+ToolChoice readToolChoice(const Fields& body) {
+    const Json* tools = body.array("tools");
+    const bool hasTools = tools != nullptr;
     ToolChoice choice;
     choice.kind = hasTools ? ToolChoice::Kind::kAuto : ToolChoice::Kind::kNone;
     choice.parallel = body.boolean("parallel_tool_calls").value_or(true);
@@ -117,6 +120,10 @@ ToolChoice readToolChoice(const Fields& body, bool hasTools) {
         }
         choice.kind = ToolChoice::Kind::kNamed;
         choice.name = function->requiredText("name");
+        const auto isNamed = [&](const Json& tool) { return tool.at("function").at("name") == choice.name; };
+        if (std::none_of(tools->begin(), tools->end(), isNamed)) {
+            throw ruleError("tool_choice: the tools have no function \"" + choice.name + "\"", "tool_choice");
+        }
     } else {
         throw ruleError("tool_choice: expected none, auto, required or a function, found another", "tool_choice");
     }

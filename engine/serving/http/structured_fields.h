@@ -10,8 +10,8 @@ namespace step3::serving::http {
 /// section 1). At most one form. Throws ApiError; what a schema or expression holds is checked by the engine.
 sampling::structured::StructuredOutput readStructuredOutput(const Fields& body);
 
-/// `tool_choice` (none, auto, required, a function by name) and `parallel_tool_calls` of a request with or without
-/// tools. Throws ApiError.
-sampling::structured::ToolChoice readToolChoice(const Fields& body, bool hasTools);
+/// `tool_choice` (none, auto, required, one of the `tools` by name) and `parallel_tool_calls` of a request whose
+/// `tools` have been read. Throws ApiError.
+sampling::structured::ToolChoice readToolChoice(const Fields& body);
 
 }  // namespace step3::serving::http

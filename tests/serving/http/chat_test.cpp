@@ -171,6 +171,8 @@ TEST_CASE("log-probabilities, token ids and stop reasons are told") {
     const auto chunks = chunksOf(running.post(kChat, chat(R"("logprobs":true,"stream":true)")));
     CHECK(chunks[1]["choices"][0]["logprobs"]["content"][0]["token"] == "Hello");
     CHECK(chunks[0]["choices"][0]["logprobs"].is_null());
+    CHECK_FALSE(chunks[0]["choices"][0].contains("token_ids"));
+    CHECK(chunks[1]["choices"][0]["token_ids"].is_null());
     const Json ids =
         running.post(kChat, chat(R"("logprobs":true,"return_tokens_as_token_ids":true,"return_token_ids":true)"))
             .json();
@@ -203,7 +205,7 @@ TEST_CASE("prompt log-probabilities are told by token id") {
 }
 
 TEST_CASE("several choices of one prompt") {
-    const RunningServer running;
+    RunningServer running;
     const Json json = running.post(kChat, chat(R"("n":3,"temperature":1,"seed":5)")).json();
     REQUIRE(json["choices"].size() == 3);
     for (std::size_t i = 0; i < 3; ++i) {
@@ -212,6 +214,11 @@ TEST_CASE("several choices of one prompt") {
     }
     CHECK(json["usage"]["prompt_tokens"] == 5);
     CHECK(json["usage"]["completion_tokens"] == 6);
+    // The model's defaults are greedy: only several choices that name no temperature are sampled.
+    running.post(kChat, chat(R"("n":2)"));
+    running.post(kChat, kHello);
+    CHECK(running.engine.call(3).request.sampling.temperature == 1.0F);
+    CHECK(running.engine.call(5).request.sampling.temperature == running.engine.defaultSampling().temperature);
     const auto chunks = chunksOf(running.post(kChat, chat(R"("n":2,"temperature":1,"stream":true)")));
     std::vector<std::string> texts(2);
     for (const Json& chunk : chunks) {

@@ -303,7 +303,10 @@ TEST_CASE("keys: any of several, constant routes stay open, nothing is shown in 
     CHECK(response.status == 401);
     CHECK(response.body == R"({"error":"Unauthorized"})");
     CHECK(response.header("www-authenticate") == "Bearer");
-    CHECK(running.get("/v1/nothing").status == 401);
+    for (const char* guarded : {"/v1/nothing", "/v1", "/v2/models", "/inference/v1", "/cohere/v2/embed"}) {
+        CHECK(running.get(guarded).status == 401);
+    }
+    CHECK(running.get("/v12").status == 404);
     for (const char* open : {"/health", "/version", "/load", "/metrics", "/openapi.json"})
         CHECK(running.get(open).status == 200);
     CHECK(running.post("/detokenize", R"({"tokens":[2]})").status == 200);
