@@ -6,6 +6,7 @@
 
 #include "app/cli/command.h"
 #include "app/cli/image_bench.h"
+#include "app/cli/kv_choice.h"
 #include "app/cli/layer_bench.h"
 #include "app/cli/model_bench.h"
 #include "app/cli/open_model.h"
@@ -24,6 +25,7 @@ constexpr std::int64_t kDecode = 128;
 struct BenchOptions {
     std::string model, layer;
     WeightChoice weights;
+    KvChoice kv;
     int threads = 0;
     std::optional<std::int64_t> prompt, decode;
     std::int64_t batch = 1, depth = 0;
@@ -49,6 +51,7 @@ Json bench(const BenchOptions& options) {
     const model::ModelConfig config = model::loadModelConfig(run.model);
     const bool summary = !options.prompt && !options.decode;
     run.weights = options.weights.options();
+    run.kvMemoryBytes = options.kv.memoryBytes();
     run.threads = options.threads;
     // A model whose context is shorter is measured over half of it.
     run.prompt = summary ? std::min(kPrompt, config.text.maxPositions / 2) : options.prompt.value_or(0);
@@ -57,7 +60,7 @@ Json bench(const BenchOptions& options) {
     run.depth = options.depth;
     // The picture first: opening the model is then measured as a user sees it, and the memory of both counts.
     Json report = Json::object();
-    if (options.image || (summary && config.vision)) report = benchImage(run.model, run.weights, run.threads);
+    if (options.image || (summary && config.vision)) report = benchImage(run);
     report.update(benchModel(run));
     return report;
 }
@@ -69,6 +72,7 @@ void addBenchCommand(CLI::App& app, int& exitCode) {
     const auto options = std::make_shared<BenchOptions>();
     command->add_option("--model", options->model, "Model folder (default: the model that ships)")->type_name("DIR");
     addWeightOptions(*command, options->weights);
+    addKvOptions(*command, options->kv);
     command->add_option("--threads", options->threads, "Threads (default: all CPUs this process may use)")
         ->check(wholeNumber(0, 4096))
         ->type_name("N");

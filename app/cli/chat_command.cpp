@@ -11,6 +11,7 @@
 #include "app/cli/command.h"
 #include "app/cli/conversation.h"
 #include "app/cli/interactive_chat.h"
+#include "app/cli/kv_choice.h"
 #include "app/cli/open_model.h"
 #include "app/cli/terminal.h"
 #include "app/cli/weight_choice.h"
@@ -26,6 +27,7 @@ constexpr int kInterrupted = 130;  // as shells say of a program that Ctrl-C end
 struct ChatOptions {
     std::filesystem::path model;
     WeightChoice weights;
+    KvChoice kv;
     std::vector<std::filesystem::path> images;
     std::optional<std::string> prompt;
     std::optional<std::int32_t> maxTokens;
@@ -90,6 +92,7 @@ int chat(const ChatOptions& options) {
     OpenOptions open;
     open.model = modelFolder(options.model);
     open.weights = options.weights.options();
+    open.kvMemoryBytes = options.kv.memoryBytes();
     const auto engine = openModel(open);
     Conversation conversation(*engine, baseRequest(options, *engine));
     for (const auto& file : options.images) conversation.attach(file);
@@ -122,6 +125,7 @@ void addChatCommand(CLI::App& app, int& exitCode) {
         ->check(numberIn(0, 2));
     command->add_option("--seed", options->seed, "Same seed, same answer")->type_name("S")->check(wholeNumber(0));
     addWeightOptions(*command, options->weights);
+    addKvOptions(*command, options->kv);
     command->add_flag("--no-think", options->noThink, "Answer at once, without reasoning first");
     command->add_flag("--json", options->json,
                       "Print one JSON object: text, reasoning, finish_reason, usage with ttft_s and tpot_s");

@@ -72,7 +72,7 @@ TensorFile debugForward(const DebugInput& input) {
         const std::vector<std::int64_t> shape{static_cast<std::int64_t>(values.size()) / width, width};
         if (isDocumented(name)) out.addInts(std::string(name), shape, values);
     };
-    const auto sequence = model.pipeline().newSequence();
+    const auto sequence = model.pipeline().newSequence({});
     const afd::StepEntry entry{sequence.get(), prompt.ids, prompt.embeddings, true};
     const auto logits = model.pipeline().step({&entry, 1}, &observer);
     out.addFloats("logits", {tokens, model.config().text.vocabSize}, logits);
@@ -95,7 +95,7 @@ Json debugGenerate(const DebugInput& input) {
                                                            " more, but the context holds " +
                                                            std::to_string(config.maxPositions));
         }
-        const auto sequence = model.pipeline().newSequence();
+        const auto sequence = model.pipeline().newSequence({});
         sampling::Sampler sampler({}, prompt.ids, config.vocabSize);  // greedy
         std::vector<std::int32_t> tokens;
         std::vector<float> margins;

@@ -32,11 +32,12 @@ std::shared_ptr<const image::Image> drawnPicture() {
 
 }  // namespace
 
-Json benchImage(const std::filesystem::path& model, const model::WeightOptions& weights, int threads) {
+Json benchImage(const ModelBenchOptions& run) {
     OpenOptions options;
-    options.model = model;
-    options.weights = weights;
-    options.threads = threads;
+    options.model = run.model;
+    options.weights = run.weights;
+    options.threads = run.threads;
+    options.kvMemoryBytes = run.kvMemoryBytes;
     const auto start = std::chrono::steady_clock::now();
     const auto engine = openModel(options);
     const double open = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -1,15 +1,12 @@
 #pragma once
 
-#include <filesystem>
-
-#include "engine/json.h"
-#include "engine/model/weight_options.h"
+#include "app/cli/model_bench.h"
 
 namespace step3::cli {
 
 /// Opens the model as a user's programs do and asks about one picture, drawn here, of an everyday size: `open_s`,
 /// `image_first_token_s` from asking to the first token with nothing cached, `image_tokens`. Throws Error, also for a
 /// model without a vision encoder.
-Json benchImage(const std::filesystem::path& model, const model::WeightOptions& weights, int threads);
+Json benchImage(const ModelBenchOptions& run);
 
 }  // namespace step3::cli

@@ -4,7 +4,7 @@
 
 #include "app/cli/number_text.h"
 #include "app/cli/open_model.h"
-#include "engine/attention/kv_cache.h"
+#include "engine/attention/kv_pool.h"
 #include "engine/model/weights.h"
 
 namespace step3::cli {

@@ -81,9 +81,9 @@ public:
         : options_(options),
           pool_(options.threads),
           weights_(load()),
-          attention_(weights_, pool_, kernels::activeKernels()),
+          attention_(weights_, pool_, kernels::activeKernels(), {}),
           ffn_(weights_, pool_, kernels::activeKernels()) {
-        for (std::int64_t b = 0; b < options_.batch; ++b) sequences_.push_back(attention_.newSequence());
+        for (std::int64_t b = 0; b < options_.batch; ++b) sequences_.push_back(attention_.newSequence({}));
         for (const auto& sequence : sequences_) prefill(*sequence);
     }
 

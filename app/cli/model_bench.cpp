@@ -59,7 +59,12 @@ public:
     explicit ModelBench(const ModelBenchOptions& options) : options_(options), pool_(options.threads) {
         load_ = timed([&] {
             weights_ = model::openWeights(options.model, options.weights, pool_);
-            pipeline_ = afd::Pipeline::createCpu(weights_, pool_);
+            const model::TextConfig& text = weights_->config().text;
+            afd::CpuPipelineOptions pipeline;
+            if (options.kvMemoryBytes > 0) {
+                pipeline.kv.blocks = attention::kvBlocksIn(options.kvMemoryBytes, text.numLayers, text.headDim);
+            }
+            pipeline_ = afd::Pipeline::createCpu(weights_, pool_, pipeline);
         });
     }
 
@@ -132,14 +137,14 @@ private:
     }
 
     Time prompt() {
-        const auto sequence = pipeline_->newSequence();
+        const auto sequence = pipeline_->newSequence({});
         return timed([&] { append(*sequence, options_.prompt); });
     }
 
     Time decode(Json& report) {
         std::vector<std::unique_ptr<afd::Sequence>> sequences;
         for (std::int64_t b = 0; b < options_.batch; ++b) {
-            sequences.push_back(pipeline_->newSequence());
+            sequences.push_back(pipeline_->newSequence({}));
             for (std::int64_t done = 0; done < options_.depth; done += kChunk)
                 append(*sequences.back(), std::min(kChunk, options_.depth - done));
         }

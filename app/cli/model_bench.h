@@ -12,11 +12,12 @@ namespace step3::cli {
 struct ModelBenchOptions {
     std::filesystem::path model;
     model::WeightOptions weights;
-    int threads = 0;          // 0: all usable CPUs
-    std::int64_t prompt = 0;  // tokens of the prompt that is read; 0: none
-    std::int64_t decode = 0;  // steps that are decoded; 0: none
-    std::int64_t batch = 1;   // sequences that decode together
-    std::int64_t depth = 0;   // tokens of context of each at the start
+    std::uint64_t kvMemoryBytes = 0;  // 0: what is needed
+    int threads = 0;                  // 0: all usable CPUs
+    std::int64_t prompt = 0;          // tokens of the prompt that is read; 0: none
+    std::int64_t decode = 0;          // steps that are decoded; 0: none
+    std::int64_t batch = 1;           // sequences that decode together
+    std::int64_t depth = 0;           // tokens of context of each at the start
 };
 
 /// Runs the model's forward pass on random tokens and measures it (spec performance section 5): the prompt as one

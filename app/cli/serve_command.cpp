@@ -12,6 +12,7 @@
 
 #include "app/cli/command.h"
 #include "app/cli/config_file.h"
+#include "app/cli/kv_choice.h"
 #include "app/cli/open_model.h"
 #include "app/cli/serve_keys.h"
 #include "engine/serving/http/server.h"
@@ -33,7 +34,7 @@ struct ServeOptions {
     std::string key;
     fs::path keyFile;
     bool noKey = false;
-    double kvGigabytes = 0;
+    KvChoice kv;
     std::uint64_t bodyMegabytes = 32;
     std::int64_t graceSeconds = 10, idleSeconds = 60;
 };
@@ -63,7 +64,7 @@ void allowOpenFiles(std::size_t connections) {
 void complete(ServeOptions& options) {
     serving::http::ServerOptions& server = options.server;
     options.open.model = modelFolder(options.open.model);
-    options.open.kvMemoryBytes = static_cast<std::uint64_t>(options.kvGigabytes * (1U << 30));
+    options.open.kvMemoryBytes = options.kv.memoryBytes();
     server.limits.bodyBytes = options.bodyMegabytes << 20U;
     server.limits.stopGrace = std::chrono::seconds(options.graceSeconds);
     server.limits.idle = std::chrono::seconds(options.idleSeconds);
@@ -124,11 +125,7 @@ void addModelOptions(CLI::App& command, ServeOptions& options) {
         ->type_name("N")
         ->check(wholeNumber(0, 4096))
         ->group(group);
-    command
-        .add_option("--kv-memory", options.kvGigabytes, "GiB for keys and values (default: a quarter of what is free)")
-        ->type_name("GIB")
-        ->check(numberIn(0.001, 1e6))
-        ->group(group);
+    addKvOptions(command, options.kv, group);
     command.add_option("--max-running", open.maxRunning, "Requests decoded together (default: 32)")
         ->type_name("N")
         ->check(wholeNumber(1, 4096))

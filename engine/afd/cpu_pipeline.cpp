@@ -44,7 +44,7 @@ std::unique_ptr<Pipeline> Pipeline::createCpu(std::shared_ptr<const model::Check
                                               kernels::ThreadPool& pool, const CpuPipelineOptions& options) {
     const kernels::KernelTable& kernels = kernels::kernelTable(chooseIsa(options));
     const model::TextConfig config = checkpoint->config().text;
-    auto attention = std::make_unique<attention::CpuAttention>(checkpoint, pool, kernels);
+    auto attention = std::make_unique<attention::CpuAttention>(checkpoint, pool, kernels, options.kv);
     auto ffn = std::make_unique<ffn::CpuFfn>(checkpoint, pool, kernels);
     auto link = std::make_unique<DirectLink>(std::move(ffn), config.hiddenSize);
     return std::make_unique<TwoRolePipeline>(config, std::move(attention), std::move(link), options.microBatches);

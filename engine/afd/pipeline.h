@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/afd/roles.h"
+#include "engine/attention/kv_pool.h"
 #include "engine/model/checkpoint.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/thread_pool.h"
@@ -45,6 +46,7 @@ struct PipelineStats {
 struct CpuPipelineOptions {
     int microBatches = 1;             // a step's rows are cut into this many parts, in flight one after another
     std::optional<kernels::Isa> isa;  // kernels to use; absent: kernels::activeIsa()
+    attention::KvOptions kv;
 };
 
 /// The forward pass: an attention role and an FFN role joined by a link, walked layer by layer in micro-batches
@@ -59,7 +61,10 @@ public:
                                                kernels::ThreadPool& pool, const CpuPipelineOptions& options);
     virtual ~Pipeline() = default;
 
-    virtual std::unique_ptr<Sequence> newSequence() = 0;
+    /// A sequence that begins with the longest run of `prefix`, names of its first blocks, that is still there from
+    /// others: its length() tells.
+    virtual std::unique_ptr<Sequence> newSequence(std::span<const BlockName> prefix) = 0;
+    [[nodiscard]] virtual KvUsage kvUsage() const = 0;
     /// Rows of embed_tokens, [T, H] float32. Throws Error kInvalidArgument for ids outside the vocabulary.
     virtual std::vector<float> embed(std::span<const std::int32_t> tokens) = 0;
     /// Runs all entries; returns logits [rows, V] float32, entry by entry (one row each, or T with allLogits). Throws

@@ -46,8 +46,8 @@ TwoRolePipeline::TwoRolePipeline(model::TextConfig config, std::unique_ptr<atten
     }
 }
 
-std::unique_ptr<Sequence> TwoRolePipeline::newSequence() {
-    return attention_->newSequence();
+std::unique_ptr<Sequence> TwoRolePipeline::newSequence(std::span<const BlockName> prefix) {
+    return attention_->newSequence(prefix);
 }
 
 void TwoRolePipeline::checkTokens(std::span<const std::int32_t> tokens) const {

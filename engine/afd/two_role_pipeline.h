@@ -17,7 +17,8 @@ public:
     TwoRolePipeline(model::TextConfig config, std::unique_ptr<attention::AttentionBackend> attention,
                     std::unique_ptr<Link> link, int microBatches);
 
-    std::unique_ptr<Sequence> newSequence() override;
+    std::unique_ptr<Sequence> newSequence(std::span<const BlockName> prefix) override;
+    [[nodiscard]] KvUsage kvUsage() const override { return attention_->kvUsage(); }
     std::vector<float> embed(std::span<const std::int32_t> tokens) override;
     std::vector<float> step(std::span<const StepEntry> entries, const StepObserver* observer) override;
     [[nodiscard]] PipelineStats stats() const override;

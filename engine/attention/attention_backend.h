@@ -22,7 +22,9 @@ class AttentionBackend {
 public:
     virtual ~AttentionBackend() = default;
 
-    virtual std::unique_ptr<afd::Sequence> newSequence() = 0;
+    /// A sequence that begins with the longest run of `prefix` that other sequences have named; mostly empty.
+    virtual std::unique_ptr<afd::Sequence> newSequence(std::span<const afd::BlockName> prefix) = 0;
+    [[nodiscard]] virtual afd::KvUsage kvUsage() const = 0;
     /// True if newSequence of this backend made it.
     [[nodiscard]] virtual bool owns(const afd::Sequence& sequence) const = 0;
     /// Rows of the embedding table, [T, H]; ids are in the vocabulary.

@@ -17,11 +17,12 @@ namespace {
 
 class CpuSequence final : public afd::Sequence {
 public:
-    CpuSequence(const CpuAttention* owner, std::int64_t layers, std::int64_t headDim)
-        : owner_(owner), cache_(layers, headDim) {}
+    CpuSequence(const CpuAttention* owner, const std::shared_ptr<KvPool>& pool, std::span<const afd::BlockName> prefix)
+        : owner_(owner), cache_(pool, prefix) {}
     [[nodiscard]] std::int64_t length() const override { return cache_.length(); }
     [[nodiscard]] std::uint64_t kvBytes() const override { return cache_.bytes(); }
     void truncate(std::int64_t length) override { cache_.truncate(length); }
+    void nameBlocks(std::span<const afd::BlockName> names) override { cache_.setNames(names); }
     [[nodiscard]] const CpuAttention* owner() const { return owner_; }
     KvCache& cache() { return cache_; }
 
@@ -44,11 +45,12 @@ std::span<const T> firstOf(const std::vector<T>& buffer, std::int64_t size) {
 }  // namespace
 
 CpuAttention::CpuAttention(std::shared_ptr<const model::Checkpoint> checkpoint, kernels::ThreadPool& pool,
-                           const kernels::KernelTable& kernels)
+                           const kernels::KernelTable& kernels, const KvOptions& kv)
     : checkpoint_(std::move(checkpoint)),
       pool_(pool),
       kernels_(kernels),
       config_(checkpoint_->config().text),
+      kv_(std::make_shared<KvPool>(config_.numLayers, config_.headDim, kv)),
       rope_(config_.ropeTheta, config_.headDim) {
     if (config_.headDim % 2 != 0) {
         throw Error(ErrorCode::kUnsupported,
@@ -74,8 +76,12 @@ CpuAttention::CpuAttention(std::shared_ptr<const model::Checkpoint> checkpoint, 
     }
 }
 
-std::unique_ptr<afd::Sequence> CpuAttention::newSequence() {
-    return std::make_unique<CpuSequence>(this, config_.numLayers, config_.headDim);
+std::unique_ptr<afd::Sequence> CpuAttention::newSequence(std::span<const afd::BlockName> prefix) {
+    return std::make_unique<CpuSequence>(this, kv_, prefix);
+}
+
+afd::KvUsage CpuAttention::kvUsage() const {
+    return kv_->blocks()->usage();
 }
 
 bool CpuAttention::owns(const afd::Sequence& sequence) const {
@@ -183,8 +189,9 @@ void CpuAttention::attendToCache(std::int64_t layerIndex, afd::RowRange rows) {
         kernels::MfaSequence sequence;
         sequence.q = queries_.data() + begin * width;
         sequence.out = attended_.data() + begin * width;
-        sequence.kPages = placed.cache->keyPages(layerIndex);
-        sequence.vPages = placed.cache->valuePages(layerIndex);
+        sequence.pages = placed.cache->pages();
+        sequence.kOffset = layerIndex * 2 * kv_->sideBytes();
+        sequence.vOffset = sequence.kOffset + kv_->sideBytes();
         sequence.tokens = end - begin;
         sequence.firstPosition = positions_[static_cast<std::size_t>(begin)];
         mfaSequences_.push_back(sequence);

@@ -19,9 +19,10 @@ class CpuAttention final : public AttentionBackend {
 public:
     /// Throws Error if a tensor is missing or a size cannot be run.
     CpuAttention(std::shared_ptr<const model::Checkpoint> checkpoint, kernels::ThreadPool& pool,
-                 const kernels::KernelTable& kernels);
+                 const kernels::KernelTable& kernels, const KvOptions& kv);
 
-    std::unique_ptr<afd::Sequence> newSequence() override;
+    std::unique_ptr<afd::Sequence> newSequence(std::span<const afd::BlockName> prefix) override;
+    [[nodiscard]] afd::KvUsage kvUsage() const override;
     [[nodiscard]] bool owns(const afd::Sequence& sequence) const override;
     void embed(std::span<const std::int32_t> ids, float* out) override;
     void beginStep(std::span<const StepTokens> entries) override;
@@ -64,6 +65,7 @@ private:
     kernels::ThreadPool& pool_;
     const kernels::KernelTable& kernels_;
     model::TextConfig config_;
+    std::shared_ptr<KvPool> kv_;
     std::vector<Layer> layers_;
     kernels::WeightView embedding_;  // [V, H]
     kernels::WeightView head_;       // [V, H]

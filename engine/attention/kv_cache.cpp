@@ -1,74 +1,54 @@
 #include "engine/attention/kv_cache.h"
 
 #include <algorithm>
-#include <new>
-#include <string>
-
-#include "engine/error.h"
+#include <cstring>
 
 namespace step3::attention {
 
-std::uint64_t kvBytesPerToken(std::int64_t layers, std::int64_t headDim, KvFormat format) {
-    switch (format) {
-        case KvFormat::kFloat32: break;
-    }
-    return static_cast<std::uint64_t>(layers * 2 * headDim) * sizeof(float);
+KvCache::KvCache(std::shared_ptr<KvPool> pool, std::span<const afd::BlockName> prefix)
+    : pool_(std::move(pool)), table_(pool_->blocks()) {
+    table_.adopt(prefix);
+    findPages(0);
 }
 
-KvCache::KvCache(std::int64_t layers, std::int64_t headDim, KvFormat format)
-    : layers_(layers),
-      headDim_(headDim),
-      format_(format),
-      keyPages_(static_cast<std::size_t>(layers)),
-      valuePages_(static_cast<std::size_t>(layers)) {}
-
 std::uint64_t KvCache::bytes() const {
-    return pages_.size() * kKvPageTokens * kvBytesPerToken(layers_, headDim_, format_);
+    return pages_.size() * static_cast<std::uint64_t>(pool_->pageBytes());
+}
+
+void KvCache::findPages(std::size_t from) {
+    const auto blocks = table_.blocks();
+    pages_.resize(blocks.size());
+    for (std::size_t i = from; i < blocks.size(); ++i) pages_[i] = pool_->page(blocks[i]);
 }
 
 void KvCache::reserve(std::int64_t tokens) {
-    const std::int64_t half = kKvPageTokens * headDim_;
-    const auto needed = static_cast<std::size_t>((length_ + tokens + kKvPageTokens - 1) / kKvPageTokens);
+    const std::size_t before = pages_.size();
+    table_.reserve(tokens);
     try {
-        while (pages_.size() < needed) {
-            for (auto* lists : {&keyPages_, &valuePages_}) {
-                for (auto& list : *lists) list.reserve(pages_.size() + 1);
-            }
-            pages_.push_back(std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(layers_ * 2 * half)));
-            const float* page = pages_.back().get();
-            for (std::int64_t l = 0; l < layers_; ++l) {
-                keyPages_[static_cast<std::size_t>(l)].push_back(page + l * 2 * half);
-                valuePages_[static_cast<std::size_t>(l)].push_back(page + (l * 2 + 1) * half);
-            }
-        }
-    } catch (const std::bad_alloc&) {
-        throw Error(ErrorCode::kResourceExhausted,
-                    "KV cache: no memory for " + std::to_string(length_ + tokens) + " tokens of one sequence");
-    }
-}
-
-void KvCache::truncate(std::int64_t length) {
-    length_ = length;
-    const auto needed = static_cast<std::size_t>((length_ + kKvPageTokens - 1) / kKvPageTokens);
-    if (pages_.size() <= needed) return;
-    pages_.resize(needed);
-    for (auto* lists : {&keyPages_, &valuePages_}) {
-        for (auto& list : *lists) list.resize(needed);
+        findPages(before);
+    } catch (...) {
+        table_.truncate(table_.length());
+        pages_.resize(table_.blocks().size());
+        throw;
     }
 }
 
 void KvCache::write(std::int64_t layer, std::int64_t position, const float* k, const float* v) {
-    float* page = pages_[static_cast<std::size_t>(position / kKvPageTokens)].get() +
-                  (layer * 2 * kKvPageTokens + position % kKvPageTokens) * headDim_;
-    std::copy_n(k, headDim_, page);
-    std::copy_n(v, headDim_, page + kKvPageTokens * headDim_);
+    const std::int64_t dim = pool_->headDim();
+    std::byte* page = pool_->page(table_.blocks()[static_cast<std::size_t>(position / kKvPageTokens)]);
+    auto* keys = reinterpret_cast<float*>(page + layer * 2 * pool_->sideBytes()) + position % kKvPageTokens * dim;
+    std::copy_n(k, dim, keys);
+    std::copy_n(v, dim, keys + kKvPageTokens * dim);
 }
 
-std::span<const float* const> KvCache::keyPages(std::int64_t layer) const {
-    return keyPages_[static_cast<std::size_t>(layer)];
-}
-std::span<const float* const> KvCache::valuePages(std::int64_t layer) const {
-    return valuePages_[static_cast<std::size_t>(layer)];
+void KvCache::truncate(std::int64_t length) {
+    const BlockTable::Copy copy = table_.truncate(length);
+    if (copy.from >= 0) {
+        std::memcpy(pool_->page(copy.to), pool_->page(copy.from), static_cast<std::size_t>(pool_->pageBytes()));
+        table_.pool().release(copy.from);
+    }
+    pages_.resize(table_.blocks().size());
+    if (!pages_.empty()) findPages(pages_.size() - 1);
 }
 
 }  // namespace step3::attention

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/attention/kv_cache.h"
+#include "engine/attention/kv_pool.h"
 #include "engine/engine.h"
 #include "engine/image/preprocess.h"
 #include "engine/model/checkpoint.h"
@@ -75,7 +75,9 @@ public:
                                                                             config.text.vocabSize);
 
         serving::SchedulerModel parts;
-        parts.pipeline = afd::Pipeline::createCpu(checkpoint, pool_);
+        afd::CpuPipelineOptions pipeline;
+        pipeline.kv.blocks = kvBlocks(config);
+        parts.pipeline = afd::Pipeline::createCpu(checkpoint, pool_, pipeline);
         if (config.vision) {
             const auto encoder = std::make_shared<const vision::VisionEncoder>(checkpoint, pool_);
             parts.encodeImage = [encoder, checkpoint](const image::Image& image) {
@@ -159,26 +161,22 @@ private:
         }
     }
 
-    [[nodiscard]] serving::SchedulerLimits limits() const {
+    /// Pages that fit into the KV memory, but no more than maxRunning full contexts can use.
+    [[nodiscard]] std::int64_t kvBlocks(const model::ModelConfig& config) const {
         const std::uint64_t bytes = options_.kvMemoryBytes > 0 ? options_.kvMemoryBytes : model::availableMemory() / 4;
+        const model::TextConfig& text = config.text;
+        const std::int64_t page = attention::kKvPageTokens;
+        const std::int64_t usable = (text.maxPositions + page - 1) / page * options_.maxRunning;
+        return std::min(attention::kvBlocksIn(bytes, text.numLayers, text.headDim), usable);
+    }
+
+    [[nodiscard]] serving::SchedulerLimits limits() const {
         serving::SchedulerLimits limits;
         limits.maxPositions = info_.maxContext;
-        // What fits, in whole pages, but no more than maxRunning full contexts can use.
-        const std::int64_t page = attention::kKvPageTokens;
-        const std::int64_t pagesUsed = (info_.maxContext + page - 1) / page * options_.maxRunning;
-        const std::uint64_t pageBytes = info_.kvBytesPerToken * static_cast<std::uint64_t>(page);
-        limits.kvPageTokens = page;
-        limits.kvTokens =
-            page * static_cast<std::int64_t>(std::min(bytes / pageBytes, static_cast<std::uint64_t>(pagesUsed)));
         limits.maxRunning = options_.maxRunning;
         limits.maxWaiting = options_.maxWaiting;
         limits.prefillChunk = options_.prefillChunk;
         limits.imageCacheBytes = options_.imageCacheBytes;
-        if (limits.kvTokens < page) {
-            throw Error(ErrorCode::kResourceExhausted, "the KV memory has " + std::to_string(bytes) +
-                                                           " bytes, but one page of " + std::to_string(page) +
-                                                           " tokens takes " + std::to_string(pageBytes));
-        }
         return limits;
     }
 

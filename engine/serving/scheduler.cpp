@@ -48,12 +48,20 @@ bool guarded(const Body& body, const OnError& onError) {
     return false;
 }
 
+std::int64_t capacity(const afd::KvUsage& kv) {
+    return kv.blocks * kv.blockTokens;
+}
+
 }  // namespace
 
 Scheduler::Scheduler(SchedulerModel model, const SchedulerLimits& limits)
-    : model_(std::move(model)), limits_(limits), imageCache_(limits.imageCacheBytes), recorder_(limits.maxPositions) {
-    recorder_.kvLayout(static_cast<std::uint64_t>(limits_.kvTokens / limits_.kvPageTokens),
-                       static_cast<std::uint64_t>(limits_.kvPageTokens));
+    : model_(std::move(model)),
+      limits_(limits),
+      kvTokens_(capacity(model_.pipeline->kvUsage())),
+      imageCache_(limits.imageCacheBytes),
+      recorder_(limits.maxPositions) {
+    const afd::KvUsage kv = model_.pipeline->kvUsage();
+    recorder_.kvLayout(static_cast<std::uint64_t>(kv.blocks), static_cast<std::uint64_t>(kv.blockTokens));
     thread_ = std::thread([this] { run(); });
 }
 
@@ -83,12 +91,12 @@ std::vector<RequestId> Scheduler::submit(Prompt prompt, const Request& request, 
                                                        " holds " + std::to_string(limit));
     };
     if (needed > limits_.maxPositions) refuse(limits_.maxPositions, "the context");
-    if (needed > limits_.kvTokens) refuse(limits_.kvTokens, "the KV memory");
+    if (needed > kvTokens_) refuse(kvTokens_, "the KV memory");
     if (request.thinkingBudget >= 0 && !model_.tokenizer->idOf(kCloseThink)) {
         throw Error(ErrorCode::kInvalidArgument, "thinking_token_budget needs a model whose vocabulary has " +
                                                      std::string(kCloseThink) + ", this one has it not");
     }
-    std::int64_t room = std::min(limits_.maxPositions, limits_.kvTokens) - promptTokens;
+    std::int64_t room = std::min(limits_.maxPositions, kvTokens_) - promptTokens;
     if (request.sampling.maxTokens > 0) room = std::min<std::int64_t>(room, request.sampling.maxTokens);
 
     std::vector<RequestId> ids(sinks.size());
@@ -196,17 +204,19 @@ void Scheduler::dropCancelled() {
     removeRetired();
 }
 
-/// KV memory of a sequence of so many tokens, in tokens.
-std::int64_t Scheduler::pagedTokens(std::size_t tokens) const {
-    const std::int64_t page = limits_.kvPageTokens;
-    return (static_cast<std::int64_t>(tokens) + page - 1) / page * page;
+/// Blocks that a request lacks to have `tokens` tokens in its cache.
+std::int64_t Scheduler::missingBlocks(const ActiveRequest& request, std::size_t tokens) const {
+    const afd::KvUsage kv = model_.pipeline->kvUsage();
+    const std::int64_t held = request.sequence ? kv.blocksFor(request.sequence->length()) : 0;
+    return std::max<std::int64_t>(kv.blocksFor(static_cast<std::int64_t>(tokens)) - held, 0);
 }
 
 /// In order, so that no long prompt is overtaken for ever. Only answers that wait for their leader to read the prompt
 /// are passed over.
 void Scheduler::admit() {
+    const afd::KvUsage kv = model_.pipeline->kvUsage();
     std::int64_t promised = 0;
-    for (const auto& request : running_) promised += pagedTokens(request->tokens.size() + 1);
+    for (const auto& request : running_) promised += missingBlocks(*request, request->tokens.size() + 1);
     for (auto next = waiting_.begin();
          next != waiting_.end() && running_.size() < static_cast<std::size_t>(limits_.maxRunning);) {
         const Queued request = *next;
@@ -214,9 +224,9 @@ void Scheduler::admit() {
             ++next;
             continue;
         }
-        const std::int64_t need = pagedTokens(request->tokens.size() + 1);
-        const std::int64_t margin = running_.empty() ? 0 : kAdmissionMargin;
-        if (promised + need + margin > limits_.kvTokens) break;
+        const std::int64_t need = missingBlocks(*request, request->tokens.size() + 1);
+        const std::int64_t margin = running_.empty() ? 0 : kv.blocksFor(kAdmissionMargin);
+        if (promised + need + margin > kv.available()) break;
         promised += need;
         request->leader.reset();
         if (!request->admittedBefore) {
@@ -291,15 +301,11 @@ void Scheduler::step() {
 /// Takes the cache from the last requests until what the others are about to feed fits.
 void Scheduler::makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts) {
     const auto needed = [&] {
-        std::int64_t tokens = 0;
-        for (const auto& request : running_) {
-            const auto found = std::find(batch.begin(), batch.end(), request.get());
-            const std::size_t more = found == batch.end() ? 0 : counts[static_cast<std::size_t>(found - batch.begin())];
-            tokens += pagedTokens(request->fed + more);
-        }
-        return tokens;
+        std::int64_t blocks = 0;
+        for (std::size_t i = 0; i < batch.size(); ++i) blocks += missingBlocks(*batch[i], batch[i]->fed + counts[i]);
+        return blocks;
     };
-    while (running_.size() > 1 && needed() > limits_.kvTokens) {
+    while (running_.size() > 1 && needed() > model_.pipeline->kvUsage().available()) {
         const Queued last = running_.back();
         running_.pop_back();
         last->sequence.reset();
@@ -325,7 +331,7 @@ void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vec
             std::size_t rows = 0;
             for (std::size_t i = 0; i < batch.size(); ++i) {
                 ActiveRequest& request = *batch[i];
-                if (!request.sequence) request.sequence = model_.pipeline->newSequence();
+                if (!request.sequence) request.sequence = model_.pipeline->newSequence({});
                 embeddings[i] = request.splice(*model_.pipeline, request.fed, request.fed + counts[i],
                                                static_cast<std::size_t>(model_.hiddenSize));
                 if (request.wantsPromptLogits()) logitRows[i] = counts[i];
@@ -506,9 +512,9 @@ void Scheduler::publish() {
             std::count_if(queue.begin(), queue.end(), [](const auto& request) { return !request->retired; }));
     };
     metrics::Load load;
-    for (const auto& request : running_) {
-        load.kvBlocksUsed += static_cast<std::uint64_t>(pagedTokens(request->fed) / limits_.kvPageTokens);
-    }
+    const afd::KvUsage kv = model_.pipeline->kvUsage();
+    load.kvBlocksUsed = static_cast<std::uint64_t>(kv.used);
+    load.kvBlocksCached = static_cast<std::uint64_t>(kv.cached);
     load.running = live(running_);
     const std::lock_guard lock(mutex_);
     load.waiting = live(waiting_) + incoming_.size();

@@ -26,8 +26,6 @@ inline double seconds(Clock::duration duration) {
 
 struct SchedulerLimits {
     std::int64_t maxPositions = 0;    // tokens of one sequence
-    std::int64_t kvTokens = 0;        // tokens of all sequences together, whole pages
-    std::int64_t kvPageTokens = 1;    // a sequence takes whole pages of so many tokens
     std::int32_t maxRunning = 32;     // sequences in one step
     std::int32_t maxWaiting = 256;    // beyond these submit() refuses
     std::int32_t prefillChunk = 256;  // prompt tokens in one step
@@ -50,10 +48,10 @@ struct ActiveRequest;
 /// running requests together and a chunk of the prompts that are being read; between two steps it admits, cancels and
 /// encodes at most one picture.
 ///
-/// KV memory is promised by tokens: a request is admitted when its prompt fits beside what runs. If the running
-/// requests outgrow the memory, the last in order of priority and arrival gives its cache back and later reads prompt
-/// and answer again; its text goes on unbroken. A step that fails is repeated request by request, so that a failed
-/// request fails alone.
+/// A request is admitted when its prompt fits into the blocks of the KV cache that nobody uses and nobody who runs is
+/// about to need. If the running requests outgrow the cache, the last in order of priority and arrival gives its blocks
+/// back and later reads prompt and answer again; its text goes on unbroken. A step that fails is repeated request by
+/// request, so that a failed request fails alone.
 class Scheduler {
 public:
     Scheduler(SchedulerModel model, const SchedulerLimits& limits);
@@ -88,13 +86,14 @@ private:
     void emit(ActiveRequest& request, const Event& event);
     void retire(ActiveRequest& request);
     void removeRetired();
-    [[nodiscard]] std::int64_t pagedTokens(std::size_t tokens) const;
+    [[nodiscard]] std::int64_t missingBlocks(const ActiveRequest& request, std::size_t tokens) const;
     void publish();
     [[nodiscard]] metrics::RoleSeconds roleSeconds() const;
     void recordEnd(const ActiveRequest& request, FinishReason reason);
 
     SchedulerModel model_;
     const SchedulerLimits limits_;
+    const std::int64_t kvTokens_;  // of all sequences together
     ImageCache imageCache_;
     metrics::Recorder recorder_;
 

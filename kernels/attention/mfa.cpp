@@ -21,6 +21,10 @@ struct Piece {
     std::int64_t partial;  // first row of its partial result in the workspace
 };
 
+const float* floatsAt(const std::byte* page, std::int64_t offset) {
+    return reinterpret_cast<const float*>(page + offset);
+}
+
 std::int64_t rangeCount(std::int64_t keys) {
     return (keys + kMfaRangeKeys - 1) / kMfaRangeKeys;
 }
@@ -47,8 +51,8 @@ void attendRange(const KernelTable& kernels, const MfaParams& p, const MfaSequen
         }
         AttendPageParams a{};
         a.q = s.q + row * p.headDim;
-        a.k = s.kPages[page];
-        a.v = s.vPages[page];
+        a.k = floatsAt(s.pages[page], s.kOffset);
+        a.v = floatsAt(s.pages[page], s.vOffset);
         a.visible = visible;
         a.scores = scores;
         a.maxima = maxima;
@@ -200,8 +204,8 @@ void mfaAttentionReference(const MfaParams& p) {
             std::vector<double> scores(static_cast<std::size_t>(keys));
             double largest = -std::numeric_limits<double>::infinity();
             for (std::int64_t key = 0; key < keys; ++key) {
-                const float* k =
-                    s.kPages[static_cast<std::size_t>(key / p.pageTokens)] + key % p.pageTokens * p.headDim;
+                const float* k = floatsAt(s.pages[static_cast<std::size_t>(key / p.pageTokens)], s.kOffset) +
+                                 key % p.pageTokens * p.headDim;
                 double& score = scores[static_cast<std::size_t>(key)];
                 for (std::int64_t d = 0; d < p.headDim; ++d) score += static_cast<double>(q[d]) * k[d];
                 score *= scale;
@@ -210,8 +214,8 @@ void mfaAttentionReference(const MfaParams& p) {
             std::vector<double> out(static_cast<std::size_t>(p.headDim));
             double sum = 0;
             for (std::int64_t key = 0; key < keys; ++key) {
-                const float* v =
-                    s.vPages[static_cast<std::size_t>(key / p.pageTokens)] + key % p.pageTokens * p.headDim;
+                const float* v = floatsAt(s.pages[static_cast<std::size_t>(key / p.pageTokens)], s.vOffset) +
+                                 key % p.pageTokens * p.headDim;
                 const double weight = std::exp(scores[static_cast<std::size_t>(key)] - largest);
                 sum += weight;
                 for (std::int64_t d = 0; d < p.headDim; ++d) out[static_cast<std::size_t>(d)] += weight * v[d];

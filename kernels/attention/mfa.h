@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -11,10 +12,11 @@ namespace step3::kernels {
 
 /// Query tokens of one sequence; their K and V are in the pages already.
 struct MfaSequence {
-    const float* q = nullptr;              // [tokens, N, D] after RoPE
-    float* out = nullptr;                  // [tokens, N, D]
-    std::span<const float* const> kPages;  // each [pageTokens, D], after RoPE
-    std::span<const float* const> vPages;  // each [pageTokens, D]
+    const float* q = nullptr;                 // [tokens, N, D] after RoPE
+    float* out = nullptr;                     // [tokens, N, D]
+    std::span<const std::byte* const> pages;  // of pageTokens tokens each
+    std::int64_t kOffset = 0;                 // bytes from a page's start to its keys, [pageTokens, D], after RoPE
+    std::int64_t vOffset = 0;                 // and to its values, [pageTokens, D]
     std::int64_t tokens = 0;
     std::int64_t firstPosition = 0;  // position of token 0; token t sees keys 0 .. firstPosition + t
 };

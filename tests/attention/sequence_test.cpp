@@ -40,8 +40,8 @@ TEST_CASE("a truncated sequence goes on as if the forgotten tokens had never bee
     const auto second = someIds(11, 40);
     for (const std::size_t kept : {0, 1, 63, 64, 65, 128, 129, 130}) {
         CAPTURE(kept);
-        const auto plain = machine.pipeline->newSequence();
-        const auto cut = machine.pipeline->newSequence();
+        const auto plain = machine.pipeline->newSequence({});
+        const auto cut = machine.pipeline->newSequence({});
         if (kept > 0) machine.feed(*plain, std::span(first).first(kept));
         machine.feed(*cut, first);
         machine.feed(*cut, refused);

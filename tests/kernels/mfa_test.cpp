@@ -17,6 +17,10 @@ struct Length {
     std::int64_t firstPosition, tokens;
 };
 
+const std::byte* bytesOf(const std::vector<float>& page) {
+    return reinterpret_cast<const std::byte*>(page.data());
+}
+
 /// Sequences with K and V in pages; the part of the last page behind the keys holds NaN, which nothing may read into a
 /// result.
 class Cache {
@@ -25,13 +29,13 @@ public:
         for (const Length& length : lengths_) {
             const std::int64_t keys = length.firstPosition + length.tokens;
             const std::int64_t pages = (keys + shape_.pageTokens - 1) / shape_.pageTokens;
-            for (auto* side : {&k_, &v_}) {
-                auto& own = side->emplace_back();
-                for (std::int64_t p = 0; p < pages; ++p) {
-                    own.push_back(randomFloats(rng, shape_.pageTokens * shape_.headDim));
-                    const std::int64_t used = std::min(shape_.pageTokens, keys - p * shape_.pageTokens);
-                    std::fill(own.back().begin() + used * shape_.headDim, own.back().end(), std::nanf(""));
-                }
+            auto& own = pages_.emplace_back();
+            const std::int64_t side = shape_.pageTokens * shape_.headDim;
+            for (std::int64_t p = 0; p < pages; ++p) {
+                auto& page = own.emplace_back(randomFloats(rng, 2 * side));
+                const std::int64_t used = std::min(shape_.pageTokens, keys - p * shape_.pageTokens);
+                for (const std::int64_t begin : {std::int64_t{0}, side})
+                    std::fill(page.begin() + begin + used * shape_.headDim, page.begin() + begin + side, std::nanf(""));
             }
             q_.push_back(randomFloats(rng, length.tokens * shape_.heads * shape_.headDim));
         }
@@ -42,13 +46,11 @@ public:
     [[nodiscard]] std::vector<float> run(const Run& kernel, std::int64_t skip = 0, std::int64_t take = 1 << 20) const {
         const std::int64_t row = shape_.heads * shape_.headDim;
         std::vector<std::vector<float>> out;
-        std::vector<std::vector<const float*>> kPages, vPages;
+        std::vector<std::vector<const std::byte*>> pages;
         std::vector<MfaSequence> sequences;
         for (std::size_t s = 0; s < lengths_.size(); ++s) {
-            kPages.emplace_back();
-            vPages.emplace_back();
-            for (const auto& page : k_[s]) kPages.back().push_back(page.data());
-            for (const auto& page : v_[s]) vPages.back().push_back(page.data());
+            pages.emplace_back();
+            for (const auto& page : pages_[s]) pages.back().push_back(bytesOf(page));
             const std::int64_t tokens = std::min(take, lengths_[s].tokens - skip);
             if (tokens > 0) out.emplace_back(static_cast<std::size_t>(tokens * row), std::nanf(""));
         }
@@ -56,7 +58,8 @@ public:
         for (std::size_t s = 0; s < lengths_.size(); ++s) {
             const std::int64_t tokens = std::min(take, lengths_[s].tokens - skip);
             if (tokens <= 0) continue;
-            sequences.push_back({q_[s].data() + skip * row, out[at++].data(), kPages[s], vPages[s], tokens,
+            sequences.push_back({q_[s].data() + skip * row, out[at++].data(), pages[s], 0,
+                                 shape_.pageTokens * shape_.headDim * static_cast<std::int64_t>(sizeof(float)), tokens,
                                  lengths_[s].firstPosition + skip});
         }
         kernel({sequences, shape_.heads, shape_.headDim, shape_.pageTokens});
@@ -68,7 +71,7 @@ public:
 private:
     Shape shape_;
     std::vector<Length> lengths_;
-    std::vector<std::vector<std::vector<float>>> k_, v_;
+    std::vector<std::vector<std::vector<float>>> pages_;  // [sequence][page][2, pageTokens, D]
     std::vector<std::vector<float>> q_;
 };
 
@@ -151,14 +154,13 @@ TEST_CASE("MFA attention stays finite for large scores") {
     ThreadPool pool(1);
     onEveryIsa([&](Isa isa) {
         const std::int64_t dim = 16;
-        std::vector<float> q(16, 100.0F), k(16 * 4), v(16 * 4), out(16);
+        std::vector<float> q(16, 100.0F), page(16 * 8), out(16);
         for (std::size_t i = 0; i < 64; ++i) {
-            k[i] = i / 16 == 2 ? 100.0F : -100.0F;
-            v[i] = static_cast<float>(i / 16);
+            page[i] = i / 16 == 2 ? 100.0F : -100.0F;
+            page[64 + i] = static_cast<float>(i / 16);
         }
-        const float* kPage = k.data();
-        const float* vPage = v.data();
-        const MfaSequence sequence{q.data(), out.data(), {&kPage, 1}, {&vPage, 1}, 1, 3};
+        const std::byte* bytes = bytesOf(page);
+        const MfaSequence sequence{q.data(), out.data(), {&bytes, 1}, 0, 64 * sizeof(float), 1, 3};
         MfaWorkspace workspace;
         mfaAttention(kernelTable(isa), pool, workspace, {{&sequence, 1}, 1, dim, 4});
         CHECK(out == std::vector<float>(16, 2.0F));

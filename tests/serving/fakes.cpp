@@ -12,10 +12,19 @@ namespace {
 constexpr auto kPatience = std::chrono::minutes(1);
 
 struct FakeSequence final : afd::Sequence {
+    explicit FakeSequence(std::shared_ptr<attention::KvBlocks> pool) : table(std::move(pool)) {}
+
+    attention::BlockTable table;
     FakePipeline::History tokens;
-    [[nodiscard]] std::int64_t length() const override { return static_cast<std::int64_t>(tokens.size()); }
+
+    [[nodiscard]] std::int64_t length() const override { return table.length(); }
     [[nodiscard]] std::uint64_t kvBytes() const override { return tokens.size(); }
-    void truncate(std::int64_t length) override { tokens.resize(static_cast<std::size_t>(length)); }
+    void truncate(std::int64_t length) override {
+        tokens.resize(static_cast<std::size_t>(length));
+        const auto copy = table.truncate(length);
+        if (copy.from >= 0) table.pool().release(copy.from);
+    }
+    void nameBlocks(std::span<const afd::BlockName> names) override { table.setNames(names); }
 };
 
 bool isLast(const Event& event) {
@@ -62,8 +71,14 @@ std::string FakeTokenizer::decode(const std::vector<text::TokenId>& ids, bool sk
     return text;
 }
 
-std::unique_ptr<afd::Sequence> FakePipeline::newSequence() {
-    return std::make_unique<FakeSequence>();
+std::unique_ptr<afd::Sequence> FakePipeline::newSequence(std::span<const afd::BlockName> prefix) {
+    auto sequence = std::make_unique<FakeSequence>(kv_);
+    sequence->table.adopt(prefix);
+    for (const auto block : sequence->table.blocks()) {
+        const History& tokens = content_.at(block);
+        sequence->tokens.insert(sequence->tokens.end(), tokens.begin(), tokens.end());
+    }
+    return sequence;
 }
 
 std::vector<float> FakePipeline::embed(std::span<const std::int32_t> tokens) {
@@ -79,9 +94,13 @@ std::vector<float> FakePipeline::step(std::span<const afd::StepEntry> entries, c
             throw Error(ErrorCode::kInternal, "poisoned");
         }
     }
+    for (const afd::StepEntry& entry : entries) {
+        dynamic_cast<FakeSequence&>(*entry.sequence).table.reserve(static_cast<std::int64_t>(entry.tokens.size()));
+    }
     std::vector<float> logits;
     for (const afd::StepEntry& entry : entries) {
-        auto& history = dynamic_cast<FakeSequence&>(*entry.sequence).tokens;
+        auto& sequence = dynamic_cast<FakeSequence&>(*entry.sequence);
+        History& history = sequence.tokens;
         if (!entry.embeddings.empty() && onEmbeddings) onEmbeddings(entry.embeddings);
         for (std::size_t t = 0; t < entry.tokens.size(); ++t) {
             history.push_back(entry.tokens[t]);
@@ -89,6 +108,12 @@ std::vector<float> FakePipeline::step(std::span<const afd::StepEntry> entries, c
             std::vector<float> row(static_cast<std::size_t>(vocabSize_), 0.0F);
             row[static_cast<std::size_t>(next_(history))] = 10.0F;
             logits.insert(logits.end(), row.begin(), row.end());
+        }
+        sequence.table.commit(static_cast<std::int64_t>(entry.tokens.size()));
+        const std::int64_t width = kv_->blockTokens();
+        for (std::int64_t b = 0; b < sequence.length() / width; ++b) {
+            content_[sequence.table.blocks()[static_cast<std::size_t>(b)]] = {history.begin() + b * width,
+                                                                              history.begin() + (b + 1) * width};
         }
     }
     return logits;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/afd/pipeline.h"
+#include "engine/attention/block_table.h"
 #include "engine/engine.h"
 #include "engine/text/tokenizer.h"
 
@@ -39,7 +40,11 @@ public:
     using History = std::vector<std::int32_t>;
     using Next = std::function<std::int32_t(const History&)>;
 
-    FakePipeline(std::int64_t vocabSize, Next next) : vocabSize_(vocabSize), next_(std::move(next)) {}
+    /// The KV cache holds `kvTokens` tokens in blocks of `blockTokens`.
+    FakePipeline(std::int64_t vocabSize, Next next, std::int64_t kvTokens = 100'000, std::int64_t blockTokens = 1)
+        : vocabSize_(vocabSize),
+          next_(std::move(next)),
+          kv_(std::make_shared<attention::KvBlocks>(kvTokens / blockTokens, blockTokens)) {}
 
     /// Called before each step with the number of tokens of each entry; may throw or wait.
     std::function<void(const std::vector<std::size_t>&)> beforeStep;
@@ -48,7 +53,8 @@ public:
     /// Called with embeddings that were given instead of the ids.
     std::function<void(std::span<const float>)> onEmbeddings;
 
-    std::unique_ptr<afd::Sequence> newSequence() override;
+    std::unique_ptr<afd::Sequence> newSequence(std::span<const afd::BlockName> prefix) override;
+    [[nodiscard]] afd::KvUsage kvUsage() const override { return kv_->usage(); }
     std::vector<float> embed(std::span<const std::int32_t> tokens) override;
     std::vector<float> step(std::span<const afd::StepEntry> entries, const afd::StepObserver* observer) override;
     [[nodiscard]] afd::PipelineStats stats() const override { return {}; }
@@ -56,6 +62,8 @@ public:
 private:
     std::int64_t vocabSize_;
     Next next_;
+    std::shared_ptr<attention::KvBlocks> kv_;
+    std::map<attention::KvBlocks::Block, History> content_;  // of the blocks that were ever full
 };
 
 /// Events of several requests, filled on the scheduler thread.

@@ -33,15 +33,26 @@ std::int32_t sameAgain(const FakePipeline::History& history) {
     return history.front() % 26;
 }
 
+struct Limits {
+    std::int64_t maxPositions = 1000, kvTokens = 1000, kvPageTokens = 1;
+    std::int32_t maxRunning = 32, maxWaiting = 256, prefillChunk = 256;
+    std::uint64_t imageCacheBytes = 0;
+};
+
 struct Machine {
-    explicit Machine(FakePipeline::Next next = alphabet,
-                     SchedulerLimits limits = {.maxPositions = 1000, .kvTokens = 1000},
+    explicit Machine(FakePipeline::Next next = alphabet, Limits limits = {},
                      const std::function<void(FakePipeline&)>& setUp = {},
                      std::function<std::vector<float>(const image::Image&)> encode = {}) {
-        auto pipeline = std::make_unique<FakePipeline>(kVocab, std::move(next));
+        auto pipeline = std::make_unique<FakePipeline>(kVocab, std::move(next), limits.kvTokens, limits.kvPageTokens);
         if (setUp) setUp(*pipeline);
         SchedulerModel model{std::move(pipeline), std::move(encode), letters(), {kEos}, 1, kVocab};
-        scheduler = std::make_unique<Scheduler>(std::move(model), limits);
+        SchedulerLimits own;
+        own.maxPositions = limits.maxPositions;
+        own.maxRunning = limits.maxRunning;
+        own.maxWaiting = limits.maxWaiting;
+        own.prefillChunk = limits.prefillChunk;
+        own.imageCacheBytes = limits.imageCacheBytes;
+        scheduler = std::make_unique<Scheduler>(std::move(model), own);
     }
     RequestId submit(const std::string& prompt, const Request& request = {},
                      std::function<void(const Event&)> onEvent = {}) {
@@ -468,9 +479,8 @@ TEST_CASE("the end of the scheduler cancels what runs and what waits") {
     Gate gate;
     auto pipeline = std::make_unique<FakePipeline>(kVocab, sameAgain);
     pipeline->beforeStep = [&](const auto&) { gate.pass(); };
-    auto scheduler =
-        std::make_unique<Scheduler>(SchedulerModel{std::move(pipeline), {}, letters(), {kEos}, 1, kVocab},
-                                    SchedulerLimits{.maxPositions = 100000, .kvTokens = 100000, .maxRunning = 1});
+    auto scheduler = std::make_unique<Scheduler>(SchedulerModel{std::move(pipeline), {}, letters(), {kEos}, 1, kVocab},
+                                                 SchedulerLimits{.maxPositions = 100000, .maxRunning = 1});
     const auto submit = [&] {
         Prompt prompt;
         prompt.tokens.ids = {1};

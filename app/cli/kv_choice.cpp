@@ -1,0 +1,50 @@
+#include "app/cli/kv_choice.h"
+
+#include <charconv>
+#include <cmath>
+
+namespace step3::cli {
+
+namespace {
+
+constexpr double kMostBytes = 0x1p50;
+
+}  // namespace
+
+std::optional<std::uint64_t> parseMemorySize(std::string_view text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc()) return std::nullopt;
+    std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+    double scale = 0x1p30;
+    if (!unit.empty()) {
+        const std::size_t power = std::string_view("KMGT").find(unit.front());
+        const std::string_view rest = unit.substr(1);
+        if (power == std::string_view::npos || !(rest.empty() || rest == "B" || rest == "iB")) return std::nullopt;
+        scale = std::pow(1024.0, static_cast<double>(power + 1));
+    }
+    const double bytes = value * scale;
+    if (!(bytes >= 1) || bytes > kMostBytes) return std::nullopt;
+    return static_cast<std::uint64_t>(bytes);
+}
+
+std::uint64_t KvChoice::memoryBytes() const {
+    return memory.empty() ? 0 : parseMemorySize(memory).value();
+}
+
+void addKvOptions(CLI::App& command, KvChoice& choice, const std::string& group) {
+    const CLI::Validator size(
+        [](std::string& text) {
+            if (parseMemorySize(text)) return std::string();
+            return "expected a size such as 512M or 8G, found \"" + text + "\"";
+        },
+        "");
+    command
+        .add_option("--kv-memory", choice.memory,
+                    "Memory for keys and values, such as 512M or 8G (default: a quarter of what is free)")
+        ->type_name("SIZE")
+        ->check(size)
+        ->group(group);
+}
+
+}  // namespace step3::cli

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+
+namespace step3::cli {
+
+/// --kv-memory of every command that opens a model.
+struct KvChoice {
+    std::string memory;
+
+    /// 0: none was chosen.
+    [[nodiscard]] std::uint64_t memoryBytes() const;
+};
+
+/// Bytes of "512M", "1.5G", "8GiB", or of a number alone, which counts GiB; powers of 1024. Absent: no such size.
+std::optional<std::uint64_t> parseMemorySize(std::string_view text);
+
+/// `choice` must outlive the parsing; `group` is the heading in the help.
+void addKvOptions(CLI::App& command, KvChoice& choice, const std::string& group = "Options");
+
+}  // namespace step3::cli
