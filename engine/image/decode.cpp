@@ -11,6 +11,7 @@
 #include "engine/image/decode_pixels.h"
 #include "engine/image/exif.h"
 #include "engine/image/image.h"
+#include "engine/image/jpeg_check.h"
 #include "engine/image/sniff.h"
 #include "engine/image/stb_decoder.h"
 
@@ -120,6 +121,11 @@ Image decodeImage(std::span<const std::byte> encoded, const std::string& name, c
     if (format == PictureFormat::kJpeg && isUnmarkedCmyk(encoded)) {
         fail(ErrorCode::kUnsupported, name, "a JPEG picture in grey, YCbCr, RGB or Adobe CMYK",
              "four channels without Adobe's colour marker");
+    }
+
+    if (format == PictureFormat::kJpeg) {
+        if (const std::string defect = jpegDefect(encoded); !defect.empty())
+            fail(ErrorCode::kInvalidData, name, complete, "corrupt data (" + defect + ")");
     }
 
     const StbPixels pixels = decodeWithStb(encoded, format == PictureFormat::kJpeg && header.channels == 3);

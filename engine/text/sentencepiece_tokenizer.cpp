@@ -1,6 +1,7 @@
 #include "engine/text/sentencepiece_tokenizer.h"
 
 #include <algorithm>
+#include <exception>
 
 #include <sentencepiece_processor.h>
 
@@ -15,10 +16,15 @@ constexpr std::string_view kSpaceMarker = "\xE2\x96\x81";  // U+2581 stands for 
 class Sentencepiece final : public Tokenizer {
 public:
     Sentencepiece(std::string_view model, const std::string& file) {
-        const auto status = processor_.LoadFromSerializedProto({model.data(), model.size()});
-        if (!status.ok())
-            throw Error(ErrorCode::kInvalidData,
-                        file + ": expected a sentencepiece model, found: " + status.error_message());
+        std::string found;
+        try {
+            const auto status = processor_.LoadFromSerializedProto({model.data(), model.size()});
+            if (!status.ok()) found = status.error_message();
+        } catch (const std::exception& error) {  // from its trie, for pieces it cannot hold
+            found = error.what();
+        }
+        if (!found.empty())
+            throw Error(ErrorCode::kInvalidData, file + ": expected a sentencepiece model, found: " + found);
         const int size = processor_.GetPieceSize();
         if (size <= 0)
             throw Error(ErrorCode::kInvalidData, file + ": expected a sentencepiece model with pieces, found none");

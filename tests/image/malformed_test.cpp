@@ -90,6 +90,12 @@ TEST_CASE("malformed pictures are refused, each with what was expected and what 
     const std::size_t pngData = find(png, "IDAT");
     const std::size_t jpegScan = find(jpeg, "\xFF\xDA");
     REQUIRE(jpegScan + 20 < jpeg.size());
+    const std::size_t jpegHuffman = find(jpeg, "\xFF\xC4");
+    const std::size_t jpegQuantisation = find(jpeg, "\xFF\xDB");
+    REQUIRE((jpegQuantisation < jpegHuffman && jpegHuffman < jpegScan));
+    const auto jpegIs = [](const std::string& what) {
+        return "expected a complete JPEG picture, found corrupt data (" + what + ")";
+    };
 
     DecodeLimits smallFile, fewPixels, shortSides;
     smallFile.maxBytes = 100;
@@ -143,6 +149,18 @@ TEST_CASE("malformed pictures are refused, each with what was expected and what 
         {"JPEG cut in the scan", test::firstBytes(jpeg, jpegScan + 40), bad, cut("JPEG", jpegScan + 40)},
         {"JPEG without its end", test::firstBytes(jpeg, jpeg.size() - 2), bad, cut("JPEG", jpeg.size() - 2)},
         {"JPEG cut in its end", test::firstBytes(jpeg, jpeg.size() - 1), bad, cut("JPEG", jpeg.size() - 1)},
+        {"JPEG of a Huffman table too large", changed(jpeg, jpegHuffman + 20, 255), bad,
+         jpegIs("a Huffman table of 267 symbols")},
+        {"JPEG without Huffman tables", changed(jpeg, jpegHuffman + 1, 0xFE), bad,
+         jpegIs("a scan that uses DC Huffman table 0, which is not defined")},
+        {"JPEG of an undefined AC table", changed(jpeg, jpegScan + 6, 0x02), bad,
+         jpegIs("a scan that uses AC Huffman table 2, which is not defined")},
+        {"JPEG without quantisation tables", changed(jpeg, jpegQuantisation + 1, 0xFE), bad,
+         jpegIs("a scan that uses quantisation table 0, which is not defined")},
+        {"JPEG of a component in no scan", changed(jpeg, jpegScan + 7, 1), bad, jpegIs("no scan for component 2")},
+        {"progressive JPEG of details alone",
+         changed(changed(jpeg, find(jpeg, "\xFF\xC0") + 1, 0xC2), jpegScan + 11, 1), bad,
+         jpegIs("a scan of component 1 before its first coefficients")},
         {"BMP cut in the header", test::firstBytes(bmp, 20), bad, cut("BMP", 20, " in the header")},
         {"BMP cut in the data", test::firstBytes(bmp, bmp.size() / 2), bad, cut("BMP", bmp.size() / 2)},
         {"GIF cut in the header", bytesOf("GIF89a\x02"), bad, cut("GIF", 7, " in the header")},

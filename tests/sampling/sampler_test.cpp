@@ -133,9 +133,9 @@ TEST_CASE("top-p keeps the smallest head that reaches the mass") {
 TEST_CASE("top-p over a flat large vocabulary grows past its first guess") {
     SamplingParams params = at(1.0F);
     params.topP = 0.5F;
-    const auto counts = histogram(params, std::vector<float>(10000, 0.0F), 20000);
-    CHECK(counts.size() > 4000);
-    CHECK(counts.rbegin()->first <= 5000);  // ties go by id, so the head is the lower half
+    const auto counts = histogram(params, std::vector<float>(4000, 0.0F), 4000);
+    CHECK(counts.size() > 1500);            // of 2000; the first guess is 256
+    CHECK(counts.rbegin()->first <= 2000);  // ties go by id, so the head is the lower half
 }
 
 TEST_CASE("top-p works on what top-k left") {

@@ -1,6 +1,7 @@
 #include "engine/text/tokenizer.h"
 
 #include <fstream>
+#include <iterator>
 #include <random>
 #include <string>
 
@@ -131,6 +132,23 @@ TEST_CASE("what is no sentencepiece model is refused with the file's name") {
             CHECK(error.code() == ErrorCode::kInvalidData);
             CHECK_THAT(error.what(), Catch::StartsWith("tokenizer.model: expected a sentencepiece model"));
         }
+    }
+}
+
+TEST_CASE("a sentencepiece model with a piece its trie cannot hold is refused") {
+    std::ifstream file(kData + "/fuzz/corpus/sentencepiece/unigram.model", std::ios::binary);
+    std::string model((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    const std::size_t piece = model.find("</s>");
+    REQUIRE(piece != std::string::npos);
+    REQUIRE(model[piece + 4 + 5] == '\x18');  // the field "type" behind the score, here 3: control
+    model[piece] = '\0';
+    model[piece + 4 + 6] = 4;  // user defined
+    try {
+        static_cast<void>(makeSentencepiece(model, "tokenizer.model"));
+        FAIL("it was accepted");
+    } catch (const Error& error) {
+        CHECK(error.code() == ErrorCode::kInvalidData);
+        CHECK_THAT(error.what(), Catch::StartsWith("tokenizer.model: expected a sentencepiece model, found: "));
     }
 }
 
