@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/draft_options.h"
 #include "engine/error.h"
 #include "engine/image/image.h"
 #include "engine/metrics/histogram.h"
@@ -135,6 +136,7 @@ struct OpenOptions {
     std::int32_t maxRunning = 32;                  // requests decoded together
     std::int32_t maxWaiting = 256;                 // requests beyond these are refused
     std::int32_t prefillChunk = 256;               // prompt tokens per step; bounds how long a cancel waits
+    DraftOptions draft;                            // speculative decoding
     std::uint64_t imageCacheBytes = 256ULL << 20;  // encoded pictures kept for the next turn of a conversation
 };
 
@@ -171,6 +173,10 @@ struct Metrics {
     std::uint64_t imagesEncoded = 0, imageCacheHits = 0, preemptions = 0;
     std::uint64_t prefixQueryTokens = 0, prefixHitTokens = 0;  // prompt tokens looked up and found at admission
     std::uint64_t steps = 0;
+    // Speculative decoding, empty and 0 where it is off. A draft is one guess of one or more tokens for one request.
+    std::string draftMethod;
+    std::uint64_t drafts = 0, draftTokens = 0, draftTokensAccepted = 0;
+    std::vector<std::uint64_t> draftAcceptedAt;  // of all drafts, how many had token 0, 1, ... accepted
     double lastTtftSeconds = 0, lastTpotSeconds = 0;
     double attentionShare = 0, ffnShare = 0, linkShare = 0;  // of the last second, 0 to 1
     std::vector<metrics::TokenTimes> tokenTimes;             // windows of rising length

@@ -10,6 +10,7 @@
 #include "app/cli/answer_printer.h"
 #include "app/cli/command.h"
 #include "app/cli/conversation.h"
+#include "app/cli/draft_choice.h"
 #include "app/cli/interactive_chat.h"
 #include "app/cli/kv_choice.h"
 #include "app/cli/open_model.h"
@@ -28,6 +29,7 @@ struct ChatOptions {
     std::filesystem::path model;
     WeightChoice weights;
     KvChoice kv;
+    DraftChoice draft;
     std::vector<std::filesystem::path> images;
     std::optional<std::string> prompt;
     std::optional<std::int32_t> maxTokens;
@@ -93,6 +95,7 @@ int chat(const ChatOptions& options) {
     open.model = modelFolder(options.model);
     open.weights = options.weights.options();
     open.kvMemoryBytes = options.kv.memoryBytes();
+    open.draft = options.draft.options();
     const auto engine = openModel(open);
     Conversation conversation(*engine, baseRequest(options, *engine));
     for (const auto& file : options.images) conversation.attach(file);
@@ -126,6 +129,7 @@ void addChatCommand(CLI::App& app, int& exitCode) {
     command->add_option("--seed", options->seed, "Same seed, same answer")->type_name("S")->check(wholeNumber(0));
     addWeightOptions(*command, options->weights);
     addKvOptions(*command, options->kv);
+    addDraftOptions(*command, options->draft);
     command->add_flag("--no-think", options->noThink, "Answer at once, without reasoning first");
     command->add_flag("--json", options->json,
                       "Print one JSON object: text, reasoning, finish_reason, usage with ttft_s and tpot_s");

@@ -12,6 +12,7 @@
 
 #include "app/cli/command.h"
 #include "app/cli/config_file.h"
+#include "app/cli/draft_choice.h"
 #include "app/cli/kv_choice.h"
 #include "app/cli/open_model.h"
 #include "app/cli/serve_keys.h"
@@ -30,6 +31,7 @@ constexpr std::size_t kFilesBesideConnections = 64;
 struct ServeOptions {
     fs::path config;
     OpenOptions open;
+    DraftChoice draft;
     serving::http::ServerOptions server;
     std::string key;
     fs::path keyFile;
@@ -64,6 +66,7 @@ void allowOpenFiles(std::size_t connections) {
 void complete(ServeOptions& options) {
     serving::http::ServerOptions& server = options.server;
     options.open.model = modelFolder(options.open.model);
+    options.open.draft = options.draft.options();
     options.open.kvMemoryBytes = options.kv.memoryBytes();
     server.limits.bodyBytes = options.bodyMegabytes << 20U;
     server.limits.stopGrace = std::chrono::seconds(options.graceSeconds);
@@ -139,6 +142,7 @@ void addModelOptions(CLI::App& command, ServeOptions& options) {
         ->type_name("N")
         ->check(wholeNumber(1, 1'000'000))
         ->group(group);
+    addDraftOptions(command, options.draft, group);
 }
 
 void addNetworkOptions(CLI::App& command, ServeOptions& options) {

@@ -107,6 +107,31 @@ void writeCounters(Page& page, const Metrics& m) {
                 {"repetition", 0}});
 }
 
+void writeDrafts(Page& page, const Metrics& m) {
+    if (m.draftMethod.empty()) return;
+    page.counter("vllm:spec_decode_num_drafts_total", "Guesses of next tokens that the model checked.",
+                 number(m.drafts));
+    page.counter("vllm:spec_decode_num_draft_tokens_total", "Tokens of these guesses.", number(m.draftTokens));
+    page.counter("vllm:spec_decode_num_accepted_tokens_total", "Tokens of these guesses that were right.",
+                 number(m.draftTokensAccepted));
+    std::vector<std::pair<std::string, double>> places;
+    for (std::size_t i = 0; i < m.draftAcceptedAt.size(); ++i) {
+        places.emplace_back(std::to_string(i), number(m.draftAcceptedAt[i]));
+    }
+    page.split("vllm:spec_decode_num_accepted_tokens_per_pos_total", "counter",
+               "Guesses that were right up to and at this place.", "position", places);
+}
+
+Json draftJson(const Metrics& m) {
+    const bool any = m.draftTokens > 0;
+    return {{"method", m.draftMethod.empty() ? Json(nullptr) : Json(m.draftMethod)},
+            {"drafts", m.drafts},
+            {"draft_tokens", m.draftTokens},
+            {"accepted_tokens", m.draftTokensAccepted},
+            {"acceptance", any ? Json(ratio(number(m.draftTokensAccepted), number(m.draftTokens))) : Json(nullptr)},
+            {"accepted_per_position", m.draftAcceptedAt}};
+}
+
 void writeHistograms(Page& page, const Histograms& h) {
     page.histogram("vllm:time_to_first_token_seconds", "From submission to the first token.", h.timeToFirstToken);
     page.histogram("vllm:inter_token_latency_seconds", "Between two tokens of a request.", h.interToken);
@@ -200,6 +225,7 @@ void writeEngineMetrics(PrometheusWriter& out, const Metrics& metrics, const Mod
     Page page(out, reporter);
     writeLoad(page, metrics, reporter);
     writeCounters(page, metrics);
+    writeDrafts(page, metrics);
     writeHistograms(page, metrics.histograms);
     writeRejections(out, metrics, reporter);
     writeStages(out, metrics, reporter);
@@ -223,6 +249,7 @@ Json statsJson(const Metrics& m, const ModelInfo& model, const Reporter& reporte
                   {"tokens_capacity", m.kvTokensCapacity},
                   {"tokens_used", m.kvTokensUsed}};
     json["prefix_cache"] = {{"query_tokens", m.prefixQueryTokens}, {"hit_tokens", m.prefixHitTokens}};
+    json["speculative_decoding"] = draftJson(m);
     json["images"] = {{"encoded", m.imagesEncoded}, {"found", m.imageCacheHits}};
     Json windows = Json::array();
     for (const TokenTimes& window : m.tokenTimes) {

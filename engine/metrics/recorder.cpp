@@ -42,6 +42,20 @@ void Recorder::preempted() {
     ++metrics_.preemptions;
 }
 
+void Recorder::drafting(std::string method, std::size_t most) {
+    const std::lock_guard lock(mutex_);
+    metrics_.draftMethod = std::move(method);
+    metrics_.draftAcceptedAt.assign(most, 0);
+}
+
+void Recorder::drafted(std::size_t tokens, std::size_t accepted) {
+    const std::lock_guard lock(mutex_);
+    ++metrics_.drafts;
+    metrics_.draftTokens += tokens;
+    metrics_.draftTokensAccepted += accepted;
+    for (std::size_t i = 0; i < accepted; ++i) ++metrics_.draftAcceptedAt[i];
+}
+
 void Recorder::promptRead(std::size_t tokens) {
     const std::lock_guard lock(mutex_);
     metrics_.promptTokens += tokens;

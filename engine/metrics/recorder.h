@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mutex>
+#include <string>
 
 #include "engine/engine.h"
 
@@ -34,6 +35,9 @@ public:
     void refused();
     void admitted(std::size_t queryTokens, std::size_t hitTokens);
     void preempted();
+    /// Speculative decoding is on: at most `most` tokens a draft.
+    void drafting(std::string method, std::size_t most);
+    void drafted(std::size_t tokens, std::size_t accepted);
     void promptRead(std::size_t tokens);
     void imageFound();
     void imageEncoded(double seconds);

@@ -9,6 +9,8 @@
 #include "engine/engine.h"
 #include "engine/sampling/sampler.h"
 #include "engine/serving/answer_stream.h"
+#include "engine/serving/draft_policy.h"
+#include "engine/serving/drafter.h"
 #include "engine/serving/image_cache.h"
 #include "engine/serving/prompt.h"
 #include "engine/serving/scheduler.h"
@@ -54,6 +56,9 @@ struct ActiveRequest {
     std::vector<std::int32_t> tokens;  // prompt and answer so far
     std::size_t fed = 0;               // of these, in the sequence's cache
     std::unique_ptr<afd::Sequence> sequence;
+    std::vector<std::int32_t> draft;  // guessed to follow `tokens`, to be checked in the next step
+    std::unique_ptr<DraftState> draftState;
+    Acceptance acceptance{0};
     std::vector<ImageRows> pictures;  // encoded so far, in the order of prompt.images
     sampling::Sampler sampler;
     AnswerStream stream;
@@ -72,6 +77,8 @@ struct ActiveRequest {
     [[nodiscard]] std::size_t promptTokens() const { return prompt.tokens.ids.size(); }
     [[nodiscard]] bool hasAllPictures() const { return pictures.size() == prompt.images.size(); }
     [[nodiscard]] bool hasReadPrompt() const { return promptRead == promptTokens(); }
+    /// Has begun its answer, and all but its latest token is in the cache.
+    [[nodiscard]] bool isDecoding() const { return completionTokens > 0 && fed + 1 == tokens.size(); }
     /// Before `other` in the queue and later to give its cache back.
     [[nodiscard]] bool before(const ActiveRequest& other) const {
         return priority != other.priority ? priority < other.priority : id < other.id;

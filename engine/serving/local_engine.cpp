@@ -10,6 +10,7 @@
 #include "engine/model/summary.h"
 #include "engine/model/weights.h"
 #include "engine/sampling/structured/constraint_compiler.h"
+#include "engine/serving/drafter.h"
 #include "engine/serving/prompt.h"
 #include "engine/serving/scheduler.h"
 #include "engine/vision/vision_encoder.h"
@@ -36,6 +37,10 @@ void validate(const OpenOptions& options) {
     requirePositive(options.maxImageTokens, "maxImageTokens");
     requirePositive(options.maxRunning, "maxRunning");
     requirePositive(options.prefillChunk, "prefillChunk");
+    if (options.draft.tokens < 1 || options.draft.tokens > kMostDraftTokens) {
+        throw Error(ErrorCode::kInvalidArgument, "draft.tokens must be in [1, " + std::to_string(kMostDraftTokens) +
+                                                     "], got " + std::to_string(options.draft.tokens));
+    }
     if (options.maxWaiting < 0) {
         throw Error(ErrorCode::kInvalidArgument,
                     "maxWaiting must be at least 0, got " + std::to_string(options.maxWaiting));
@@ -89,6 +94,7 @@ public:
         parts.eosTokenIds = config.generation.eosTokenIds;
         parts.hiddenSize = config.text.hiddenSize;
         parts.vocabSize = config.text.vocabSize;
+        parts.drafter = drafter();
         throwIfStopped(stop);
         scheduler_ = std::make_unique<serving::Scheduler>(std::move(parts), limits());
         if (progress) progress(1.0);
@@ -138,6 +144,10 @@ private:
         }
     }
 
+    [[nodiscard]] std::unique_ptr<serving::Drafter> drafter() const {
+        return options_.draft.mode == DraftMode::kOff ? nullptr : serving::makePromptLookupDrafter();
+    }
+
     void describe(const model::Checkpoint& checkpoint) {
         const model::ModelConfig& config = checkpoint.config();
         info_.name = folderName(options_.model);
@@ -177,6 +187,8 @@ private:
         limits.maxWaiting = options_.maxWaiting;
         limits.prefillChunk = options_.prefillChunk;
         limits.imageCacheBytes = options_.imageCacheBytes;
+        limits.draftTokens = options_.draft.tokens;
+        limits.draftAlways = options_.draft.always;
         return limits;
     }
 

@@ -4,6 +4,7 @@
 #include <exception>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "engine/sampling/logprobs.h"
 #include "engine/serving/active_request.h"
@@ -59,9 +60,13 @@ Scheduler::Scheduler(SchedulerModel model, const SchedulerLimits& limits)
       limits_(limits),
       kvTokens_(capacity(model_.pipeline->kvUsage())),
       imageCache_(limits.imageCacheBytes),
-      recorder_(limits.maxPositions) {
+      recorder_(limits.maxPositions),
+      draftPolicy_(static_cast<std::size_t>(limits.draftTokens), limits.draftAlways) {
     const afd::KvUsage kv = model_.pipeline->kvUsage();
     recorder_.kvLayout(static_cast<std::uint64_t>(kv.blocks), static_cast<std::uint64_t>(kv.blockTokens));
+    if (model_.drafter) {
+        recorder_.drafting(std::string(model_.drafter->name()), static_cast<std::size_t>(limits_.draftTokens));
+    }
     thread_ = std::thread([this] { run(); });
 }
 
@@ -295,7 +300,62 @@ void Scheduler::step() {
         counts.push_back(count);
     }
     makeRoom(batch, counts);
-    if (!batch.empty()) runStep(batch, counts);
+    if (batch.empty()) return;
+    const auto start = Clock::now();
+    const bool readsPrompt = !std::all_of(batch.begin(), batch.end(), [](const auto* r) { return r->isDecoding(); });
+    const std::size_t drafted = model_.drafter ? draft(batch, counts) : 0;
+    runStep(batch, counts);
+    if (!readsPrompt) draftPolicy_.measured(batch.size(), drafted, seconds(Clock::now() - start));
+}
+
+/// Guesses tokens for the requests that decode, as many as pay, fit beside what runs and can still be wanted. Returns
+/// how many in all.
+std::size_t Scheduler::draft(const std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts) {
+    std::vector<const Acceptance*> acceptance;
+    for (ActiveRequest* request : batch) {
+        if (!request->isDecoding()) continue;
+        if (!request->draftState) {
+            request->draftState = model_.drafter->newState();
+            request->acceptance = draftPolicy_.usual();
+        }
+        acceptance.push_back(&request->acceptance);
+    }
+    const std::size_t most = draftPolicy_.choose(acceptance);
+    std::int64_t freeBlocks = model_.pipeline->kvUsage().available();
+    for (std::size_t i = 0; i < batch.size(); ++i) freeBlocks -= missingBlocks(*batch[i], batch[i]->fed + counts[i]);
+    std::vector<DraftTask> tasks;
+    for (ActiveRequest* request : batch) {
+        if (!request->isDecoding()) continue;
+        const std::size_t count = request->alone ? 0 : std::min(most, draftRoom(*request, freeBlocks));
+        tasks.push_back({request->draftState.get(), request->tokens, count});
+    }
+    model_.drafter->draft(tasks);
+    std::size_t drafted = 0;
+    for (std::size_t i = 0, task = 0; i < batch.size(); ++i) {
+        if (!batch[i]->isDecoding()) continue;
+        batch[i]->draft = std::move(tasks[task++].draft);
+        counts[i] += batch[i]->draft.size();
+        drafted += batch[i]->draft.size();
+        if (batch[i]->draft.empty()) draftPolicy_.rested(batch[i]->acceptance);
+    }
+    return drafted;
+}
+
+/// Drafted tokens that the request can use: beyond them lies its limit, or memory that others may want.
+std::size_t Scheduler::draftRoom(const ActiveRequest& request, std::int64_t& freeBlocks) const {
+    const std::int64_t wanted =
+        std::min<std::int64_t>(limits_.draftTokens, request.maxTokens - request.completionTokens - 1);
+    if (wanted <= 0) return 0;
+    const std::size_t fed = request.fed + 1;
+    const std::int64_t more =
+        missingBlocks(request, fed + static_cast<std::size_t>(wanted)) - missingBlocks(request, fed);
+    if (more <= freeBlocks) {
+        freeBlocks -= more;
+        return static_cast<std::size_t>(wanted);
+    }
+    const afd::KvUsage kv = model_.pipeline->kvUsage();
+    const auto length = static_cast<std::int64_t>(fed);
+    return static_cast<std::size_t>(std::min(wanted, kv.blocksFor(length) * kv.blockTokens - length));
 }
 
 /// Takes the cache from the last requests until what the others are about to feed fits.
@@ -327,11 +387,20 @@ void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vec
     const bool ok = guarded(
         [&] {
             std::vector<std::vector<float>> embeddings(batch.size());
+            std::vector<std::vector<std::int32_t>> guessed(batch.size());  // the last token and the draft
             std::vector<afd::StepEntry> entries;
             std::size_t rows = 0;
             for (std::size_t i = 0; i < batch.size(); ++i) {
                 ActiveRequest& request = *batch[i];
                 if (!request.sequence) request.sequence = model_.pipeline->newSequence({});
+                if (!request.draft.empty()) {
+                    guessed[i] = request.draft;
+                    guessed[i].insert(guessed[i].begin(), request.tokens.back());
+                    logitRows[i] = counts[i];
+                    rows += counts[i];
+                    entries.push_back({request.sequence.get(), guessed[i], {}, true});
+                    continue;
+                }
                 embeddings[i] = request.splice(*model_.pipeline, request.fed, request.fed + counts[i],
                                                static_cast<std::size_t>(model_.hiddenSize));
                 if (request.wantsPromptLogits()) logitRows[i] = counts[i];
@@ -350,16 +419,18 @@ void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vec
                 // The caches may be half written. One request failed; which one shows when each is run by itself.
                 request->sequence.reset();
                 request->fed = 0;
-                if (batch.size() == 1) {
+                if (batch.size() == 1 && request->draft.empty()) {
                     fail(*request, code, message);
                 } else {
                     request->alone = true;
                 }
+                request->draft.clear();
             }
         });
     if (!ok) return;
     const auto tokens = std::accumulate(counts.begin(), counts.end(), std::size_t{0});
-    recorder_.step(tokens, tokens > batch.size(), roleSeconds());
+    const bool readPrompt = !std::all_of(batch.begin(), batch.end(), [](const auto* r) { return r->isDecoding(); });
+    recorder_.step(tokens, readPrompt, roleSeconds());
     const auto width = static_cast<std::size_t>(model_.vocabSize);
     std::span<float> rest(logits);
     for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -370,7 +441,8 @@ void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vec
         request.fed += counts[i];
         if (request.fed < request.tokens.size()) continue;
         request.alone = false;
-        guarded([&] { takeToken(request, own.last(width)); },
+        const std::span<float> wanted = request.draft.empty() ? own.last(width) : own;
+        guarded([&] { takeTokens(request, wanted); },
                 [&](ErrorCode code, const std::string& message) { fail(request, code, message); });
     }
 }
@@ -408,8 +480,30 @@ TokenLogprob Scheduler::logprobOf(std::span<const float> logits, std::int32_t id
     return result;
 }
 
-void Scheduler::takeToken(ActiveRequest& request, std::span<float> logits) {
-    if (request.cancelled) return;  // the next turn reports it
+/// Takes the next token and, as long as they are those that were guessed, the ones after it; `logits` are those of the
+/// last token and of the draft.
+void Scheduler::takeTokens(ActiveRequest& request, std::span<float> logits) {
+    const std::vector<std::int32_t> draft = std::exchange(request.draft, {});
+    const auto width = static_cast<std::size_t>(model_.vocabSize);
+    std::size_t accepted = 0;
+    bool ended = false;
+    for (bool right = true; right && !ended;) {
+        const std::optional<std::int32_t> id = takeToken(request, logits.subspan(accepted * width, width));
+        ended = request.retired || request.cancelled;
+        right = accepted < draft.size() && id == draft[accepted];
+        if (right) ++accepted;
+    }
+    if (draft.empty()) return;
+    recorder_.drafted(draft.size(), accepted);
+    if (ended) return;
+    draftPolicy_.verified(request.acceptance, draft.size(), accepted);
+    request.fed = request.tokens.size() - 1;
+    request.sequence->truncate(static_cast<std::int64_t>(request.fed));
+}
+
+/// Draws the next token and reports it; none if the request has been cancelled, which the next turn reports.
+std::optional<std::int32_t> Scheduler::takeToken(ActiveRequest& request, std::span<float> logits) {
+    if (request.cancelled) return std::nullopt;
     const auto start = Clock::now();
     std::vector<std::int32_t> stopIds = request.params.stopTokenIds;
     if (!request.params.ignoreEos) stopIds.insert(stopIds.end(), model_.eosTokenIds.begin(), model_.eosTokenIds.end());
@@ -444,7 +538,7 @@ void Scheduler::takeToken(ActiveRequest& request, std::span<float> logits) {
         request.stream.pushSilent(id, std::move(logprob));
         const auto& own = request.params.stopTokenIds;
         finish(request, FinishReason::kStop, std::find(own.begin(), own.end(), id) != own.end() ? id : -1);
-        return;
+        return id;
     }
     request.tokens.push_back(id);
     for (const Event& event : request.stream.push(id, std::move(logprob))) emit(request, event);
@@ -456,6 +550,7 @@ void Scheduler::takeToken(ActiveRequest& request, std::span<float> logits) {
     } else if (request.completionTokens >= request.maxTokens) {
         finish(request, FinishReason::kLength);
     }
+    return id;
 }
 
 void Scheduler::finish(ActiveRequest& request, FinishReason reason, std::int32_t stopTokenId) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "engine/afd/pipeline.h"
 #include "engine/engine.h"
 #include "engine/metrics/recorder.h"
+#include "engine/serving/draft_policy.h"
+#include "engine/serving/drafter.h"
 #include "engine/serving/image_cache.h"
 #include "engine/serving/prompt.h"
 
@@ -30,6 +33,8 @@ struct SchedulerLimits {
     std::int32_t maxWaiting = 256;    // beyond these submit() refuses
     std::int32_t prefillChunk = 256;  // prompt tokens in one step
     std::uint64_t imageCacheBytes = 0;
+    std::int32_t draftTokens = 4;  // at most so many are drafted for a request
+    bool draftAlways = false;      // so many whatever they cost: for measurements and tests
 };
 
 /// What runs the model; owned and used by the scheduler thread alone.
@@ -38,8 +43,9 @@ struct SchedulerModel {
     std::function<std::vector<float>(const image::Image&)> encodeImage;  // [rows, H]; empty without a vision model
     std::shared_ptr<const text::Tokenizer> tokenizer;
     std::vector<std::int32_t> eosTokenIds;
-    std::int64_t hiddenSize = 0;  // H
-    std::int64_t vocabSize = 0;   // V
+    std::int64_t hiddenSize = 0;                 // H
+    std::int64_t vocabSize = 0;                  // V
+    std::unique_ptr<Drafter> drafter = nullptr;  // absent: tokens are taken one by one
 };
 
 struct ActiveRequest;
@@ -47,6 +53,13 @@ struct ActiveRequest;
 /// Continuous batching on one thread, which owns pipeline and vision encoder. Every step takes the next token of all
 /// running requests together and a chunk of the prompts that are being read; between two steps it admits, cancels and
 /// encodes at most one picture.
+///
+/// With a drafter a decoding request may carry guesses of its next tokens into a step. The step then gives the logits
+/// after each of them, and the request takes its tokens from these one after another exactly as it would step by step:
+/// the same sampler, mask, penalties, stops and limits, until a token taken is not the one guessed. As every token
+/// comes from the model's own distribution, drafting changes neither answers nor their probabilities, and with equal
+/// seeds not even the tokens: for a guess that is certain (q is 1 at one token), drawing from p and comparing is
+/// rejection sampling, which accepts with min(1, p / q) and else draws from what is left of p.
 ///
 /// A request is admitted when its prompt fits into the blocks of the KV cache that nobody uses and nobody who runs is
 /// about to need. If the running requests outgrow the cache, the last in order of priority and arrival gives its blocks
@@ -76,10 +89,13 @@ private:
     void admit();
     bool encodeOnePicture();
     void step();
+    std::size_t draft(const std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts);
+    [[nodiscard]] std::size_t draftRoom(const ActiveRequest& request, std::int64_t& freeBlocks) const;
     void runStep(const std::vector<ActiveRequest*>& batch, const std::vector<std::size_t>& counts);
     void makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts);
     void reportPrompt(ActiveRequest& request, std::size_t begin, std::span<const float> logits, std::size_t rows);
-    void takeToken(ActiveRequest& request, std::span<float> logits);
+    void takeTokens(ActiveRequest& request, std::span<float> logits);
+    std::optional<std::int32_t> takeToken(ActiveRequest& request, std::span<float> logits);
     [[nodiscard]] TokenLogprob logprobOf(std::span<const float> logits, std::int32_t id, std::int32_t top) const;
     void finish(ActiveRequest& request, FinishReason reason, std::int32_t stopTokenId = -1);
     void fail(ActiveRequest& request, ErrorCode code, const std::string& message);
@@ -96,6 +112,7 @@ private:
     const std::int64_t kvTokens_;  // of all sequences together
     ImageCache imageCache_;
     metrics::Recorder recorder_;
+    DraftPolicy draftPolicy_;
 
     // Of the scheduler thread.
     std::deque<std::shared_ptr<ActiveRequest>> waiting_;   // in order of ActiveRequest::before

@@ -149,6 +149,30 @@ TEST_CASE("prometheus: the values are the metrics'") {
     CHECK(page.samples.at("step3_build_info{version=\"1.0\",commit=\"c0ffee\",simd=\"avx2\",cuda=\"\"}") == "1.0");
 }
 
+TEST_CASE("speculative decoding: counters only where it is on") {
+    Metrics metrics;
+    CHECK(engineMetrics(metrics).types.count("vllm:spec_decode_num_drafts_total") == 0);
+    CHECK(statsJson(metrics, {}, {"m", "0", "1.0", "", "avx2", "bf16", true})["speculative_decoding"]["acceptance"]
+              .is_null());
+    metrics.draftMethod = "prompt-lookup";
+    metrics.drafts = 5;
+    metrics.draftTokens = 10;
+    metrics.draftTokensAccepted = 4;
+    metrics.draftAcceptedAt = {3, 1};
+    const Page page = engineMetrics(metrics);
+    const std::string labels = "{engine=\"0\",model_name=\"m\"}";
+    CHECK(page.types.at("vllm:spec_decode_num_drafts_total") == "counter");
+    CHECK(page.samples.at("vllm:spec_decode_num_drafts_total" + labels) == "5.0");
+    CHECK(page.samples.at("vllm:spec_decode_num_draft_tokens_total" + labels) == "10.0");
+    CHECK(page.samples.at("vllm:spec_decode_num_accepted_tokens_total" + labels) == "4.0");
+    CHECK(page.samples.at("vllm:spec_decode_num_accepted_tokens_per_pos_total{engine=\"0\",position=\"1\",model_name="
+                          "\"m\"}") == "1.0");
+    const Json stats = statsJson(metrics, {}, {"m", "0", "1.0", "", "avx2", "bf16", true})["speculative_decoding"];
+    CHECK(stats["method"] == "prompt-lookup");
+    CHECK(stats["acceptance"] == 0.4);
+    CHECK(stats["accepted_per_position"] == Json{3, 1});
+}
+
 TEST_CASE("stats: quantiles with their counts, null without any") {
     Metrics metrics;
     metrics.tokenTimes = {{10, 0, 0, 0, 0}, {60, 5, 0.01, 0.02, 0.03}};

@@ -66,7 +66,16 @@ TEST_CASE("recorder: tokens, steps and load") {
     recorder.imageFound();
     recorder.refused();
     recorder.preempted();
+    recorder.drafting("mtp", 3);
+    recorder.drafted(3, 3);
+    recorder.drafted(3, 0);
+    recorder.drafted(2, 1);
     const Metrics m = recorder.read();
+    CHECK(m.draftMethod == "mtp");
+    CHECK(m.drafts == 3);
+    CHECK(m.draftTokens == 8);
+    CHECK(m.draftTokensAccepted == 4);
+    CHECK(m.draftAcceptedAt == std::vector<std::uint64_t>{2, 1, 1});
     CHECK(m.requestsRunning == 1);
     CHECK(m.requestsWaiting == 2);
     CHECK(m.kvTokensCapacity == 640);

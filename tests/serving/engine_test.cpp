@@ -170,6 +170,57 @@ TEST_CASE("the chunk size does not change the answer") {
     CHECK(answers[1] == answers[2]);
 }
 
+TEST_CASE("drafts change neither tokens nor log-probabilities of the golden prompts, in every format of the weights") {
+    std::ifstream file(kGolden / "chat" / "prompts.json");
+    const Json cases = Json::parse(file).at("cases");
+    std::vector<Request> requests;
+    for (const Json& one : cases) {
+        if (one.at("rendered").get<std::string>().find("<im_patch>") != std::string::npos) continue;
+        Request request;
+        request.promptIds = one.at("tiny_ids").get<std::vector<std::int32_t>>();
+        request.sampling.maxTokens = 24;
+        request.sampling.ignoreEos = true;
+        request.topLogprobs = 1;
+        request.tokenIds = true;
+        requests.push_back(request);
+    }
+    REQUIRE(requests.size() > 5);
+    std::uint64_t drafts = 0;
+    const auto answers = [&](const OpenOptions& open, bool together) {
+        const auto engine = Engine::open(open);
+        EventLog log;
+        for (std::size_t i = 0; i < requests.size(); ++i) {
+            engine->submit(requests[i], log.sink());
+            if (!together) log.wait(i);
+        }
+        Json all = Json::array();
+        for (std::size_t i = 0; i < requests.size(); ++i) {
+            for (const Event& event : log.wait(i)) {
+                const auto* delta = std::get_if<TextDelta>(&event);
+                if (delta == nullptr) continue;
+                for (const TokenLogprob& logprob : delta->logprobs) {
+                    all.push_back({i, logprob.id, logprob.logprob, logprob.top.at(0).id, logprob.top.at(0).logprob});
+                }
+            }
+        }
+        CHECK(all.size() == 24 * requests.size());
+        drafts += engine->metrics().drafts;
+        return all.dump();
+    };
+    for (const char* format : {"bf16", "fp8", "int8", "int4"}) {
+        OpenOptions open = options("tiny-bf16");
+        open.weights.formats = model::WeightFormats::all(*model::parseWeightFormat(format));
+        open.draft.mode = DraftMode::kOff;
+        const std::string expected = answers(open, false);
+        open.draft = {.mode = DraftMode::kPromptLookup, .tokens = 4, .always = true};
+        for (const bool together : {false, true}) {
+            CAPTURE(format, together);
+            CHECK(answers(open, together) == expected);
+        }
+    }
+    CHECK(drafts > 0);
+}
+
 TEST_CASE("the same seed gives the same text, another seed another") {
     const auto engine = Engine::open(options("tiny-fp8"));
     const auto answer = [&](std::uint64_t seed) {

@@ -106,7 +106,11 @@ std::vector<float> FakePipeline::step(std::span<const afd::StepEntry> entries, c
             history.push_back(entry.tokens[t]);
             if (!entry.allLogits && t + 1 < entry.tokens.size()) continue;
             std::vector<float> row(static_cast<std::size_t>(vocabSize_), 0.0F);
-            row[static_cast<std::size_t>(next_(history))] = 10.0F;
+            if (shape) {
+                shape(history, row);
+            } else {
+                row[static_cast<std::size_t>(next_(history))] = 10.0F;
+            }
             logits.insert(logits.end(), row.begin(), row.end());
         }
         sequence.table.commit(static_cast<std::int64_t>(entry.tokens.size()));

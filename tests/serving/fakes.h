@@ -48,6 +48,8 @@ public:
 
     /// Called before each step with the number of tokens of each entry; may throw or wait.
     std::function<void(const std::vector<std::size_t>&)> beforeStep;
+    /// Fills the logits [V] after the tokens so far, instead of 10 for the next token and 0 for all others.
+    std::function<void(const History&, std::span<float>)> shape;
     /// A step that holds this token throws.
     std::int32_t poison = -1;
     /// Called with embeddings that were given instead of the ids.

@@ -95,6 +95,48 @@ TEST_CASE("the shipped model: answers at once are the answers alone") {
     }
 }
 
+TEST_CASE("the shipped model: drafts change no answer, greedy or sampled, alone or together") {
+    if (!isThere()) return;
+    const std::vector<std::pair<std::string, bool>> questions{
+        {"What color is the circle?", true}, {"Hello", false},       {"What is in the picture?", true},
+        {"What is three plus four?", false}, {"图中有什么？", true}, {"你好", false}};
+    std::vector<Request> requests;
+    for (const auto& [text, picture] : questions) {
+        requests.push_back(ask(text, picture));
+        requests.push_back(requests.back());
+        requests.back().sampling.temperature = 1.0F;
+        requests.back().sampling.topP = 0.95F;
+        requests.back().sampling.seed = 42;
+    }
+    const auto answers = [&](DraftOptions draft, bool together) {
+        OpenOptions options;
+        options.model = kModel;
+        options.threads = 2;
+        options.kvMemoryBytes = 64U << 20U;
+        options.draft = draft;
+        const auto engine = Engine::open(options);
+        EventLog log;
+        std::vector<std::string> all;
+        for (const Request& request : requests) {
+            engine->submit(request, log.sink());
+            if (!together) log.wait(all.size());
+            all.emplace_back();
+        }
+        for (std::size_t i = 0; i < all.size(); ++i) all[i] = reasoningOf(log.wait(i)) + "|" + textOf(log.wait(i));
+        const Metrics metrics = engine->metrics();
+        CHECK((metrics.drafts > 0) == draft.always);
+        return all;
+    };
+    const std::vector<std::string> expected = answers({.mode = DraftMode::kOff}, false);
+    for (const auto& [name, mode] : kDraftModes) {
+        if (mode == DraftMode::kOff) continue;
+        for (const bool together : {false, true}) {
+            CAPTURE(std::string(name), together);
+            CHECK(answers({.mode = mode, .tokens = 4, .always = true}, together) == expected);
+        }
+    }
+}
+
 TEST_CASE("the shipped model: without thinking there is only an answer") {
     if (!isThere()) return;
     const auto engine = openMini();
