@@ -19,7 +19,8 @@ model::ModelConfig loadVisionConfig(const std::filesystem::path& folder) {
     return config;
 }
 
-DebugModel::DebugModel(const std::filesystem::path& folder) : checkpoint_(model::openWeights(folder, {}, pool_)) {}
+DebugModel::DebugModel(const std::filesystem::path& folder, const model::WeightOptions& weights)
+    : checkpoint_(model::openWeights(folder, weights, pool_)) {}
 
 afd::Pipeline& DebugModel::pipeline() {
     if (!pipeline_) pipeline_ = afd::Pipeline::createCpu(checkpoint_, pool_);

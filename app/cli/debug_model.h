@@ -8,6 +8,7 @@
 #include "engine/image/image.h"
 #include "engine/json.h"
 #include "engine/model/checkpoint.h"
+#include "engine/model/weight_options.h"
 #include "engine/serving/image_tokens.h"
 #include "engine/text/chat_template.h"
 #include "engine/text/tokenizer.h"
@@ -24,10 +25,10 @@ struct DebugPrompt {
     std::vector<float> embeddings;  // [T, H]
 };
 
-/// An open model for the stages that compute.
+/// An open model for what computes without a scheduler.
 class DebugModel {
 public:
-    explicit DebugModel(const std::filesystem::path& folder);
+    explicit DebugModel(const std::filesystem::path& folder, const model::WeightOptions& weights = {});
 
     [[nodiscard]] const model::ModelConfig& config() const { return checkpoint_->config(); }
     [[nodiscard]] afd::Pipeline& pipeline();

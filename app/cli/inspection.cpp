@@ -20,6 +20,8 @@ const char* formatName(DType dtype) {
         case DType::kF16: return "F16";
         case DType::kBF16: return "BF16";
         case DType::kE4M3: return "FP8";
+        case DType::kInt8Group: return "int8";
+        case DType::kInt4Group: return "int4";
         default: return "other";
     }
 }
@@ -83,8 +85,8 @@ Inspection inspect(const std::filesystem::path& folder) {
     inspection.config = checkpoint->config();
     inspection.summary = model::summarize(*checkpoint);
     inspection.memoryByFormat.emplace_back("stored", model::packedBytes(*checkpoint, {}));
-    for (const char* name : {"fp8", "int8", "int4"}) {
-        const auto formats = model::WeightFormats::all(*model::parseWeightFormat(name));
+    for (const char* name : {"fp8", "int8", "mixed", "int4"}) {
+        const auto formats = *model::parseWeightFormats(name);
         inspection.memoryByFormat.emplace_back(name, model::packedBytes(*checkpoint, formats));
     }
     inspection.kvBytesPerToken = attention::kvBytesPerToken(text.numLayers, text.headDim);

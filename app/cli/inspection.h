@@ -16,7 +16,7 @@ struct Inspection {
     std::filesystem::path folder;
     model::ModelConfig config;
     model::CheckpointSummary summary;
-    /// Weights in memory: "stored" first, then by the names of --quant: fp8, int8, int4.
+    /// Weights in memory: "stored" first, then by the names of --quant: fp8, int8, mixed, int4.
     std::vector<std::pair<std::string, std::uint64_t>> memoryByFormat;
     std::uint64_t kvBytesPerToken = 0;
     Machine machine;

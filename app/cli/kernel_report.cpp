@@ -54,6 +54,7 @@ std::vector<KernelRow> kernelRows() {
         row("gemm/prepare_row", cpu, &KernelTable::prepareRow),
         row("gemm/quantise_int8", cpu, &KernelTable::quantiseInt8),
         row("gemm/quantise_int4", cpu, &KernelTable::quantiseInt4),
+        row("gemm/widen_groups", cpu, &KernelTable::widenGroups),
         row("gemm/widen_row", cpu, &KernelTable::widenRow),
         row("norm/rms_norm", cpu, &KernelTable::rmsNorm),
         row("rope/rope", cpu, &KernelTable::rope),

@@ -6,8 +6,10 @@
 #include "app/cli/chat_command.h"
 #include "app/cli/command.h"
 #include "app/cli/debug_command.h"
+#include "app/cli/eval_command.h"
 #include "app/cli/help_formatter.h"
 #include "app/cli/inspect_command.h"
+#include "app/cli/quantize_command.h"
 #include "app/cli/serve_command.h"
 
 namespace {
@@ -61,6 +63,8 @@ int main(int argc, char** argv) {
     addChatCommand(app, exitCode);
     addInspectCommand(app, exitCode);
     addServeCommand(app, exitCode);
+    addQuantizeCommand(app, exitCode);
+    addEvalCommand(app, exitCode);
     addBenchCommand(app, exitCode);
     addDebugCommand(app, exitCode);
     // After the commands, which would take it over.

@@ -48,7 +48,8 @@ double bytesOfStep(const model::Checkpoint& weights, std::int64_t batch) {
         const double one =
             view.layout == kernels::Layout::kPanels
                 ? static_cast<double>(kernels::panelMatrixBytes(view.dtype, view.n, view.k))
-                : static_cast<double>(view.n * view.k) * static_cast<double>(kernels::bytesPerElement(view.dtype));
+                : static_cast<double>(view.n * (kernels::rowBytes(view.dtype, view.k) +
+                                                (view.groupScales != nullptr ? 2 * view.scaleStride : 0)));
         bytes += spec.shape.size() == 3 ? one * hit : one;
     }
     return bytes;

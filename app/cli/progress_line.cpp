@@ -15,11 +15,13 @@ constexpr std::chrono::milliseconds kDelay{200};
 
 ProgressLine::ProgressLine(std::string what) : terminal_(isTerminal(Stream::kErrors)), what_(std::move(what)) {}
 
-void ProgressLine::show(double fraction) {
+void ProgressLine::show(double fraction, const std::string& detail) {
     const int percent = static_cast<int>(fraction * 100);
-    if (!terminal_ || percent == percent_ || std::chrono::steady_clock::now() - start_ < kDelay) return;
+    const bool same = percent == percent_ && detail == detail_;
+    if (!terminal_ || same || std::chrono::steady_clock::now() - start_ < kDelay) return;
     percent_ = percent;
-    std::cerr << "\r" << what_ << " " << percent << " %" << std::flush;
+    detail_ = detail;
+    std::cerr << "\r" << what_ << " " << percent << " %" << detail << "\033[K" << std::flush;
 }
 
 void ProgressLine::clear() {

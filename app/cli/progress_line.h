@@ -14,7 +14,8 @@ public:
     ProgressLine(const ProgressLine&) = delete;
     ProgressLine& operator=(const ProgressLine&) = delete;
 
-    void show(double fraction);
+    /// `detail` follows the percentage, such as ", 3 min left".
+    void show(double fraction, const std::string& detail = {});
     void clear();
 
 private:
@@ -22,6 +23,7 @@ private:
     std::string what_;
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
     int percent_ = -1;  // shown now; -1: nothing
+    std::string detail_;
 };
 
 }  // namespace step3::cli

@@ -71,7 +71,13 @@ private:
         else
             tensor.data = quantised ? reinterpret_cast<const std::byte*>(codes_.data())
                                     : reinterpret_cast<const std::byte*>(words_.data());
-        if (quantised) tensor.scaleInv = scales_.data();
+        if (quantised) {
+            tensor.scaleInv = scales_.data();
+            const auto blocks = [](std::int64_t size) { return static_cast<std::uint64_t>((size + 127) / 128); };
+            const std::size_t rank = spec.shape.size();
+            tensor.scaleBytes = 4 * blocks(spec.shape[rank - 2]) * blocks(spec.shape[rank - 1]);
+            if (rank == 3) tensor.scaleBytes *= static_cast<std::uint64_t>(spec.shape[0]);
+        }
         return tensor;
     }
 

@@ -5,7 +5,7 @@
 namespace step3::cli {
 
 model::WeightFormats WeightChoice::formats() const {
-    return model::WeightFormats::all(*model::parseWeightFormat(quant));
+    return *model::parseWeightFormats(quant);
 }
 
 model::WeightOptions WeightChoice::options() const {
@@ -14,9 +14,11 @@ model::WeightOptions WeightChoice::options() const {
 
 void addWeightOptions(CLI::App& command, WeightChoice& choice) {
     command
-        .add_option("--quant", choice.quant, "Weights in memory: bf16 (as stored), fp8, int8 or int4 (default: bf16)")
+        .add_option("--quant", choice.quant,
+                    "Weights in memory: bf16 (as stored), fp8, int8, int4 or mixed (experts int4, rest int8) (default: "
+                    "bf16)")
         ->type_name("FORMAT")
-        ->check(oneOf({"bf16", "fp8", "int8", "int4"}));
+        ->check(oneOf({"bf16", "fp8", "int8", "int4", "mixed"}));
     command
         .add_option("--load", choice.load,
                     "Weights: read into memory, mmap (left in their files), or auto, by what fits (default: auto)")

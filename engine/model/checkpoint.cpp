@@ -23,6 +23,7 @@ using kernels::DType;
 constexpr std::uint64_t kScanLimit = 256ULL
                                      << 20;  // FP8 codes are looked through only in checkpoints smaller than this
 constexpr std::string_view kScaleSuffix = "_scale_inv";
+constexpr std::string_view kGroupSuffix = "_scale";
 
 std::string dtypeName(DType dtype) {
     switch (dtype) {
@@ -34,7 +35,7 @@ std::string dtypeName(DType dtype) {
         case DType::kI64: return "I64";
         case DType::kU8: return "U8";
         case DType::kInt8Group:
-        case DType::kInt4Group: break;  // exist only in memory
+        case DType::kInt4Group: return "U8";  // codes
     }
     return "?";
 }
@@ -77,19 +78,33 @@ public:
     [[nodiscard]] const ModelConfig& config() const override { return config_; }
     [[nodiscard]] const fs::path& folder() const override { return folder_; }
     [[nodiscard]] const std::vector<TensorSpec>& registry() const override { return registry_; }
+    [[nodiscard]] std::vector<std::string> files() const override { return shardNames_; }
     [[nodiscard]] const Tensor* find(std::string_view name) const override {
         const auto it = tensors_.find(std::string(name));
         return it == tensors_.end() ? nullptr : &it->second;
     }
     void releasePages(const Tensor& tensor, bool fromCache) const override {
-        for (const MappedFile& shard : shards_) {
-            if (tensor.data >= shard.data() && tensor.data < shard.data() + shard.size()) {
-                shard.release(static_cast<std::uint64_t>(tensor.data - shard.data()), tensor.byteSize, fromCache);
-            }
-        }
+        release(tensor.data, tensor.byteSize, fromCache);
+        if (tensor.groupScales != nullptr)
+            release(reinterpret_cast<const std::byte*>(tensor.groupScales), tensor.scaleBytes, fromCache);
+    }
+    [[nodiscard]] std::string place(std::string_view name) const override {
+        const auto it = stored_.find(std::string(name));
+        return it == stored_.end() ? Checkpoint::place(name) : placeOf(it->second);
     }
 
 private:
+    void release(const std::byte* data, std::uint64_t bytes, bool fromCache) const {
+        for (const MappedFile& shard : shards_) {
+            if (data >= shard.data() && data < shard.data() + shard.size())
+                shard.release(static_cast<std::uint64_t>(data - shard.data()), bytes, fromCache);
+        }
+    }
+
+    [[nodiscard]] std::string placeOf(const Stored& item) const {
+        return (folder_ / shardNames_[item.shard]).string() + ": tensor " + item.entry.name;
+    }
+
     static void checkStop(const std::stop_token& stop) {
         if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "opening the model was cancelled");
     }
@@ -187,7 +202,11 @@ private:
 
     Tensor bind(const TensorSpec& spec, const Stored& item, std::uint64_t totalBytes) {
         const SafetensorsEntry& entry = item.entry;
-        const std::string where = (folder_ / shardNames_[item.shard]).string() + ": tensor " + entry.name;
+        const std::string where = placeOf(item);
+        if (config_.groups) {
+            const WeightFormat format = formatOf(spec, config_.groups->formats);
+            if (format != WeightFormat::kStored) return bindGroups(spec, item, format, totalBytes);
+        }
         const bool isFloat = entry.dtype == DType::kF32 || entry.dtype == DType::kF16 || entry.dtype == DType::kBF16;
         const bool isFp8 = entry.dtype == DType::kE4M3;
         if (!isFloat && !(isFp8 && spec.quantisable))
@@ -209,6 +228,7 @@ private:
                 throw Error(ErrorCode::kNotFound, where + ": expected scales in " + spec.name +
                                                       std::string(kScaleSuffix) + ", found no such tensor");
             tensor.scaleInv = bindScales(spec, scale->second);
+            tensor.scaleBytes = scale->second.entry.end - scale->second.entry.begin;
             if (totalBytes < kScanLimit) checkCodes(tensor, where);
         } else if (scale != stored_.end()) {
             throw Error(ErrorCode::kInvalidData,
@@ -217,9 +237,49 @@ private:
         return tensor;
     }
 
+    /// Codes [..., n, k] or, two a byte, [..., n, ceil(k/2)] with their BF16 scales [..., n, ceil(k/groupSize)].
+    Tensor bindGroups(const TensorSpec& spec, const Stored& item, WeightFormat format, std::uint64_t totalBytes) {
+        const SafetensorsEntry& entry = item.entry;
+        const bool int4 = format == WeightFormat::kInt4;
+        const std::string what = int4 ? " (int4, two a byte)" : " (int8)";
+        std::vector<std::int64_t> shape = spec.shape;
+        if (int4) shape.back() = (shape.back() + 1) / 2;
+        expectEntry(item, DType::kU8, shape, what);
+        Tensor tensor;
+        tensor.dtype = int4 ? DType::kInt4Group : DType::kInt8Group;
+        tensor.shape = spec.shape;
+        tensor.byteSize = entry.end - entry.begin;
+        tensor.data = shards_[item.shard].data() + entry.begin;
+        const std::string name = spec.name + std::string(kGroupSuffix);
+        const auto scale = stored_.find(name);
+        if (scale == stored_.end())
+            throw Error(ErrorCode::kNotFound,
+                        placeOf(item) + ": expected scales in " + name + ", found no such tensor");
+        const std::int64_t group = config_.groups->groupSize;
+        shape.back() = (spec.shape.back() + group - 1) / group;
+        expectEntry(scale->second, DType::kBF16, shape, " (groups of " + std::to_string(group) + ")");
+        const SafetensorsEntry& scales = scale->second.entry;
+        tensor.scaleBytes = scales.end - scales.begin;
+        tensor.groupScales = reinterpret_cast<const std::uint16_t*>(
+            aligned(shards_[scale->second.shard].data() + scales.begin, tensor.scaleBytes, 2));
+        if (totalBytes < kScanLimit)
+            checkGroupScales({tensor.groupScales, tensor.scaleBytes / 2}, placeOf(scale->second));
+        return tensor;
+    }
+
+    void expectEntry(const Stored& item, DType dtype, const std::vector<std::int64_t>& shape,
+                     const std::string& what) const {
+        if (item.entry.dtype != dtype)
+            throw Error(ErrorCode::kInvalidData, placeOf(item) + ": expected dtype " + dtypeName(dtype) + what +
+                                                     ", found " + dtypeName(item.entry.dtype));
+        if (item.entry.shape != shape)
+            throw Error(ErrorCode::kInvalidData, placeOf(item) + ": expected shape " + shapeText(shape) + what +
+                                                     ", found " + shapeText(item.entry.shape));
+    }
+
     const float* bindScales(const TensorSpec& spec, const Stored& item) {
         const SafetensorsEntry& entry = item.entry;
-        const std::string where = (folder_ / shardNames_[item.shard]).string() + ": tensor " + entry.name;
+        const std::string where = placeOf(item);
         std::vector<std::int64_t> shape = spec.shape;
         const std::size_t rank = shape.size();
         shape[rank - 2] = (shape[rank - 2] + config_.fp8BlockN - 1) / config_.fp8BlockN;
@@ -284,6 +344,19 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder, const
     return std::make_shared<MappedCheckpoint>(folder, progress, stop);
 }
 
+std::string Checkpoint::place(std::string_view name) const {
+    return folder().string() + ": tensor " + std::string(name);
+}
+
+void checkGroupScales(std::span<const std::uint16_t> scales, const std::string& place) {
+    for (std::size_t i = 0; i < scales.size(); ++i) {
+        const float scale = std::bit_cast<float>(static_cast<std::uint32_t>(scales[i]) << 16);
+        if (!std::isfinite(scale))
+            throw Error(ErrorCode::kInvalidData, place + ": expected finite scales, found " + std::to_string(scale) +
+                                                     " at " + std::to_string(i));
+    }
+}
+
 const Tensor& Checkpoint::get(std::string_view name) const {
     const Tensor* tensor = find(name);
     if (tensor == nullptr)
@@ -305,8 +378,13 @@ kernels::WeightView Checkpoint::matrix(std::string_view name, std::int64_t exper
     }
     view.blockN = config().fp8BlockN;
     view.blockK = config().fp8BlockK;
-    view.data =
-        tensor.data + static_cast<std::uint64_t>(expert * view.n * view.k) * kernels::bytesPerElement(tensor.dtype);
+    view.data = tensor.data + expert * view.n * kernels::rowBytes(tensor.dtype, view.k);
+    if (tensor.groupScales != nullptr) {
+        view.blockN = 1;
+        view.blockK = config().groups->groupSize;
+        view.scaleStride = (view.k + view.blockK - 1) / view.blockK;
+        view.groupScales = tensor.groupScales + expert * view.n * view.scaleStride;
+    }
     if (tensor.scaleInv != nullptr) {
         view.scaleStride = (view.k + view.blockK - 1) / view.blockK;
         view.scaleInv = tensor.scaleInv + expert * ((view.n + view.blockN - 1) / view.blockN) * view.scaleStride;

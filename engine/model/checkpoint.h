@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -26,17 +27,22 @@ struct TensorSpec {
     std::vector<std::int64_t> shape;  // expected shape
     TensorRole role;
     std::optional<std::int64_t> layer;
-    bool quantisable = false;  // may be block FP8 with a `_scale_inv` companion
+    bool quantisable = false;  // may be block FP8 with a `_scale_inv` companion, or in groups with a `_scale` companion
     bool optional = false;     // e.g. vit_large_projector.bias
 };
+
+/// The format `formats` asks for a tensor: kStored for all that always stays as it is.
+WeightFormat formatOf(const TensorSpec& spec, const WeightFormats& formats);
 
 /// A stored tensor: a borrowed view into a mapped shard, valid as long as its Checkpoint.
 struct Tensor {
     const std::byte* data = nullptr;
     kernels::DType dtype = kernels::DType::kF32;
-    std::vector<std::int64_t> shape;
-    const float* scaleInv = nullptr;  // block-FP8 scales [..., ceil(n/blockN), ceil(k/blockK)], else null
-    std::uint64_t byteSize = 0;
+    std::vector<std::int64_t> shape;             // of the weights, also where their codes are packed
+    const float* scaleInv = nullptr;             // block-FP8 scales [..., ceil(n/blockN), ceil(k/blockK)], else null
+    const std::uint16_t* groupScales = nullptr;  // BF16 scales of groups [..., n, ceil(k/groupSize)], else null
+    std::uint64_t byteSize = 0;                  // without the scales
+    std::uint64_t scaleBytes = 0;
 };
 
 struct OpenProgress {
@@ -44,6 +50,9 @@ struct OpenProgress {
     std::uint64_t bytesTotal = 0;
 };
 using OpenProgressFn = std::function<void(const OpenProgress&)>;
+
+/// Throws Error, `place` first, if a BF16 scale is not finite.
+void checkGroupScales(std::span<const std::uint16_t> scales, const std::string& place);
 
 /// All tensors the architecture described by `config` has, in layer order.
 std::vector<TensorSpec> tensorRegistry(const ModelConfig& config);
@@ -62,6 +71,8 @@ public:
     [[nodiscard]] virtual const std::filesystem::path& folder() const = 0;
     [[nodiscard]] virtual const std::vector<TensorSpec>& registry() const = 0;
 
+    /// Names of the files in `folder` that hold the weights.
+    [[nodiscard]] virtual std::vector<std::string> files() const { return {}; }
     /// The tensor with this flat name, or null if it is optional and absent. Nested names in the file are already
     /// mapped.
     [[nodiscard]] virtual const Tensor* find(std::string_view name) const = 0;
@@ -75,6 +86,8 @@ public:
     /// Gives the memory pages of a mapped tensor back; with `fromCache` also the system's cached copy of them. They are
     /// read from the file again when needed.
     virtual void releasePages(const Tensor& tensor, bool fromCache) const = 0;
+    /// "FILE: tensor NAME", for errors about a tensor's values.
+    [[nodiscard]] virtual std::string place(std::string_view name) const;
     /// A tensor of any float format widened to float32: norms, biases, the router, vision tables.
     [[nodiscard]] std::vector<float> floats(std::string_view name) const;
 };

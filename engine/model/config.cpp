@@ -278,6 +278,38 @@ void readGeneration(const Fields& f, std::int64_t vocabSize, GenerationConfig& g
         generation.maxNewTokens = static_cast<std::int32_t>(f.integer("max_new_tokens", 1, 1 << 30));
 }
 
+void readBlockSize(const Fields& f, ModelConfig& config) {
+    const Json* block = f.find("weight_block_size");
+    if (block == nullptr) return;
+    const bool good = block->is_array() && block->size() == 2 && (*block)[0].is_number_integer() &&
+                      (*block)[1].is_number_integer() && (*block)[0].get<std::int64_t>() > 0 &&
+                      (*block)[1].get<std::int64_t>() > 0 && (*block)[0].get<std::int64_t>() <= 65536 &&
+                      (*block)[1].get<std::int64_t>() <= 65536;
+    if (!good) f.fail("weight_block_size", "two positive integers", shown(*block));
+    config.fp8BlockN = (*block)[0].get<std::int64_t>();
+    config.fp8BlockK = (*block)[1].get<std::int64_t>();
+}
+
+GroupQuantization readGroups(const Fields& f) {
+    GroupQuantization groups;
+    groups.groupSize = f.integer("group_size", 1, kMaxDimension);
+    if (groups.groupSize != 32 && groups.groupSize != 64 && groups.groupSize != 128)
+        f.fail("group_size", "32, 64 or 128", std::to_string(groups.groupSize), ErrorCode::kUnsupported);
+    const Json& formats = f.need("formats", "an object");
+    if (!formats.is_object()) f.fail("formats", "an object", shown(formats));
+    const Fields parts(formats, f.file(), "quantization_config.formats.");
+    const auto format = [&](const char* part) {
+        const std::string expected = R"("stored", "int8" or "int4")";
+        const std::string name = parts.string(part, expected);
+        if (name == "stored") return WeightFormat::kStored;
+        if (name == "int8") return WeightFormat::kInt8;
+        if (name != "int4") parts.fail(part, expected, "\"" + name + "\"", ErrorCode::kUnsupported);
+        return WeightFormat::kInt4;
+    };
+    groups.formats = {format("experts"), format("attention"), format("lm_head")};
+    return groups;
+}
+
 void readQuantization(const Fields& top, ModelConfig& config) {
     const Json* value = top.find("quantization_config");
     if (value == nullptr) return;
@@ -288,20 +320,17 @@ void readQuantization(const Fields& top, ModelConfig& config) {
         if (v != nullptr && *v != expected)
             f.fail(field, "\"" + std::string(expected) + "\"", shown(*v), ErrorCode::kUnsupported);
     };
-    if (f.string("quant_method", "\"fp8\"") != "fp8")
-        f.fail("quant_method", "\"fp8\"", shown(*f.find("quant_method")), ErrorCode::kUnsupported);
+    const std::string expected = std::string("\"fp8\" or \"") + kGroupMethod + "\"";
+    const std::string method = f.string("quant_method", expected);
+    readBlockSize(f, config);
+    if (method == kGroupMethod) {
+        config.groups = readGroups(f);
+        return;
+    }
+    if (method != "fp8") f.fail("quant_method", expected, shown(*f.find("quant_method")), ErrorCode::kUnsupported);
     only("fmt", "e4m3");
     only("activation_scheme", "dynamic");
     config.blockFp8 = true;
-    if (const Json* block = f.find("weight_block_size"); block != nullptr) {
-        const bool good = block->is_array() && block->size() == 2 && (*block)[0].is_number_integer() &&
-                          (*block)[1].is_number_integer() && (*block)[0].get<std::int64_t>() > 0 &&
-                          (*block)[1].get<std::int64_t>() > 0 && (*block)[0].get<std::int64_t>() <= 65536 &&
-                          (*block)[1].get<std::int64_t>() <= 65536;
-        if (!good) f.fail("weight_block_size", "two positive integers", shown(*block));
-        config.fp8BlockN = (*block)[0].get<std::int64_t>();
-        config.fp8BlockK = (*block)[1].get<std::int64_t>();
-    }
 }
 
 }  // namespace

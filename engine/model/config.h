@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/model/weight_options.h"
+
 namespace step3::model {
 
 /// Text model, spec step3-model section 1.2. Every size comes from config.json.
@@ -68,14 +70,22 @@ struct GenerationConfig {
     std::optional<std::int32_t> maxNewTokens;
 };
 
+/// quantization_config of a checkpoint that `step3 quantize` wrote (engine/model/quantize.h says how it is laid out).
+struct GroupQuantization {
+    WeightFormats formats;        // kStored, kInt8 or kInt4 by part
+    std::int64_t groupSize = 32;  // weights along the input axis that share a scale: 32, 64 or 128
+};
+inline constexpr const char* kGroupMethod = "step3_groups";  // its quant_method
+
 struct ModelConfig {
     std::string architecture;  // "Step3VLForConditionalGeneration" or "Step3TextForCausalLM"
     TextConfig text;
     std::optional<VisionConfig> vision;              // absent in a text-only checkpoint
     std::optional<PreprocessorConfig> preprocessor;  // present exactly if vision is
     GenerationConfig generation;
-    std::int32_t imageTokenId = -1;  // <im_patch>; -1 in a text-only checkpoint
-    bool blockFp8 = false;           // quantization_config says block FP8
+    std::int32_t imageTokenId = -1;           // <im_patch>; -1 in a text-only checkpoint
+    bool blockFp8 = false;                    // quantization_config says block FP8
+    std::optional<GroupQuantization> groups;  // quantization_config says groups
     std::int64_t fp8BlockN = 128;
     std::int64_t fp8BlockK = 128;
 };

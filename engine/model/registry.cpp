@@ -91,6 +91,12 @@ void addVision(Builder& b, const VisionConfig& v, std::int64_t hidden) {
 
 }  // namespace
 
+WeightFormat formatOf(const TensorSpec& spec, const WeightFormats& formats) {
+    if (spec.name == "lm_head.weight") return formats.head;
+    if (!spec.quantisable) return WeightFormat::kStored;
+    return spec.role == TensorRole::kFfn && spec.shape.size() == 3 ? formats.experts : formats.attention;
+}
+
 std::vector<TensorSpec> tensorRegistry(const ModelConfig& config) {
     std::vector<TensorSpec> specs;
     Builder b(specs);

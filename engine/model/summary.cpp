@@ -10,15 +10,6 @@ std::uint64_t elements(const TensorSpec& spec) {
     return count;
 }
 
-/// Bytes of the scales beside a block-FP8 tensor [..., n, k].
-std::uint64_t scaleBytes(const TensorSpec& spec, const ModelConfig& config) {
-    const std::int64_t n = spec.shape[spec.shape.size() - 2];
-    const std::int64_t k = spec.shape.back();
-    const std::int64_t blocks =
-        ((n + config.fp8BlockN - 1) / config.fp8BlockN) * ((k + config.fp8BlockK - 1) / config.fp8BlockK);
-    return elements(spec) / static_cast<std::uint64_t>(n * k) * static_cast<std::uint64_t>(blocks) * sizeof(float);
-}
-
 }  // namespace
 
 CheckpointSummary summarize(const Checkpoint& checkpoint) {
@@ -28,7 +19,7 @@ CheckpointSummary summarize(const Checkpoint& checkpoint) {
         const Tensor* tensor = checkpoint.find(spec.name);
         if (tensor == nullptr) continue;  // optional
         const std::uint64_t count = elements(spec);
-        const std::uint64_t bytes = tensor->byteSize + (tensor->scaleInv != nullptr ? scaleBytes(spec, config) : 0);
+        const std::uint64_t bytes = tensor->byteSize + tensor->scaleBytes;
         summary.parametersTotal += count;
         summary.bytesTotal += bytes;
         summary.bytesByRole[spec.role] += bytes;

@@ -7,8 +7,8 @@
 
 namespace step3::model {
 
-/// What a checkpoint holds, from its registry and headers alone: no weight is read. Bytes include the scales of FP8
-/// tensors.
+/// What a checkpoint holds, from its registry and headers alone: no weight is read. Bytes include the scales of
+/// quantised tensors.
 struct CheckpointSummary {
     std::uint64_t parametersTotal = 0;
     /// Those that take part in one text token: of the routed experts top-k of E, neither the vision part nor the

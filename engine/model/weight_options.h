@@ -31,7 +31,10 @@ struct WeightFormats {
     /// All parts in one format; with 4 bits the LM head, whose errors reach the answer directly, keeps 8, and with FP8
     /// it stays as stored, like in FP8 checkpoints.
     static WeightFormats all(WeightFormat format);
+    /// Routed experts, most of the weights and each used by few tokens, in 4 bits; everything else in 8.
+    static WeightFormats mixed();
     [[nodiscard]] bool allStored() const;
+    friend bool operator==(const WeightFormats&, const WeightFormats&) = default;
 };
 
 /// What becomes of a checkpoint's weights when it is opened.
@@ -42,6 +45,8 @@ struct WeightOptions {
 
 /// "bf16" (as stored), "fp8", "int8", "int4".
 std::optional<WeightFormat> parseWeightFormat(std::string_view name);
+/// The same, or "mixed", for all parts.
+std::optional<WeightFormats> parseWeightFormats(std::string_view name);
 /// "auto", "read", "mmap".
 std::optional<LoadMode> parseLoadMode(std::string_view name);
 

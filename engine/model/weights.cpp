@@ -21,12 +21,6 @@ using kernels::WeightView;
 
 constexpr std::int64_t kQuantBlock = 128;  // rows and columns of an E4M3 block
 
-WeightFormat formatOf(const TensorSpec& spec, const WeightFormats& formats) {
-    if (spec.name == "lm_head.weight") return formats.head;
-    if (!spec.quantisable) return WeightFormat::kStored;
-    return spec.role == TensorRole::kFfn && spec.shape.size() == 3 ? formats.experts : formats.attention;
-}
-
 /// The number format a tensor is packed in; nothing if it stays where it is.
 std::optional<DType> packedType(const TensorSpec& spec, const Checkpoint& checkpoint, const WeightFormats& formats) {
     const bool matrix = spec.shape.size() >= 2 && spec.name.ends_with(".weight") &&
@@ -80,6 +74,9 @@ public:
             if (tensor == nullptr) continue;
             if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "opening the model was cancelled");
             if (const auto dtype = packedType(spec, *mapped_, formats)) {
+                if (tensor->groupScales != nullptr)
+                    checkGroupScales({tensor->groupScales, tensor->scaleBytes / 2},
+                                     mapped_->place(spec.name + "_scale"));
                 next = pack(spec, *dtype, next, pool, kernels);
                 mapped_->releasePages(*tensor, large);
             }
@@ -113,6 +110,7 @@ private:
         packed.first.data = to;
         packed.first.dtype = dtype;
         packed.first.layout = kernels::Layout::kPanels;
+        packed.first.groupScales = nullptr;
         packed.matrixBytes = kernels::panelMatrixBytes(dtype, rows.n, rows.k);
         if (dtype == DType::kE4M3) {
             setScales(spec, packed, rows, pool, kernels);
@@ -173,6 +171,12 @@ std::optional<WeightFormat> parseWeightFormat(std::string_view name) {
     return std::nullopt;
 }
 
+std::optional<WeightFormats> parseWeightFormats(std::string_view name) {
+    if (name == "mixed") return WeightFormats::mixed();
+    const auto format = parseWeightFormat(name);
+    return format ? std::optional(WeightFormats::all(*format)) : std::nullopt;
+}
+
 std::optional<LoadMode> parseLoadMode(std::string_view name) {
     if (name == "auto") return LoadMode::kAuto;
     if (name == "read") return LoadMode::kRead;
@@ -186,6 +190,10 @@ WeightFormats WeightFormats::all(WeightFormat format) {
                               : format == WeightFormat::kInt4 ? WeightFormat::kInt8
                                                               : format;
     return {format, format, head};
+}
+
+WeightFormats WeightFormats::mixed() {
+    return {WeightFormat::kInt4, WeightFormat::kInt8, WeightFormat::kInt8};
 }
 
 bool WeightFormats::allStored() const {

@@ -72,6 +72,14 @@ inline float toFloat(const void* data, DType dtype, std::int64_t index) {
 /// Row `row` of W[n, k] in any layout, widened to out[k], scales applied.
 inline void widenRow(const WeightView& w, std::int64_t row, float* out) {
     if (w.layout == Layout::kPanels) return unpackRow(w, row, out);
+    if (isGroupFormat(w.dtype)) {
+        const auto* codes = static_cast<const unsigned char*>(w.data) + row * rowBytes(w.dtype, w.k);
+        for (std::int64_t i = 0; i < w.k; ++i) {
+            const int code = w.dtype == DType::kInt8Group ? codes[i] - 128 : ((codes[i / 2] >> (i % 2 * 4)) & 15) - 8;
+            out[i] = bf16ToFloat(w.groupScales[row * w.scaleStride + i / w.blockK]) * static_cast<float>(code);
+        }
+        return;
+    }
     for (std::int64_t i = 0; i < w.k; ++i) {
         out[i] = toFloat(w.data, w.dtype, row * w.k + i);
         if (w.scaleInv != nullptr) out[i] *= w.scaleInv[(row / w.blockN) * w.scaleStride + i / w.blockK];

@@ -15,8 +15,19 @@
 namespace step3::kernels::STEP3_ISA_NAMESPACE {
 
 extern const KernelTable kTable;
-const KernelTable kTable{Isa::STEP3_ISA_ENUM, dotRows,  panelProduct, prepareRow, quantiseInt8,
-                         quantiseInt4,        widenRow, rmsNorm,      rope,       siluMul,
-                         addScaled,           scaleAdd, attendPage};
+const KernelTable kTable{Isa::STEP3_ISA_ENUM,
+                         dotRows,
+                         panelProduct,
+                         prepareRow,
+                         quantiseInt8,
+                         quantiseInt4,
+                         widenGroups,
+                         widenRow,
+                         rmsNorm,
+                         rope,
+                         siluMul,
+                         addScaled,
+                         scaleAdd,
+                         attendPage};
 
 }  // namespace step3::kernels::STEP3_ISA_NAMESPACE

@@ -57,10 +57,13 @@ struct KernelTable {
     /// x[k] in the form that panelProduct reads with panels of `dtype` (not BF16), preparedBytes(dtype, k) bytes
     /// aligned to 16.
     void (*prepareRow)(DType dtype, const float* x, std::int64_t k, void* out);
-    /// Codes of 32 weights x[32] with their scale (returned, BF16 bits) for Int8Group and Int4Group panels.
-    /// `importance` [32] weighs the squared errors; null: all alike.
-    std::uint16_t (*quantiseInt8)(const float* x, const float* importance, std::uint8_t* codes);
-    std::uint16_t (*quantiseInt4)(const float* x, const float* importance, std::uint8_t* codes);
+    /// Codes of a group of weights x[count] with their scale (returned, BF16 bits) for Int8Group and Int4Group; count
+    /// is a multiple of 32.
+    std::uint16_t (*quantiseInt8)(const float* x, std::int64_t count, std::uint8_t* codes);
+    std::uint16_t (*quantiseInt4)(const float* x, std::int64_t count, std::uint8_t* codes);
+    /// One row of a group format widened to float32; `scales` one BF16 a group of `group` values.
+    void (*widenGroups)(DType dtype, const void* row, const std::uint16_t* scales, std::int64_t k, std::int64_t group,
+                        float* out);
     /// One stored row widened to float32, block scales applied.
     void (*widenRow)(DType dtype, const void* row, const float* scale, std::int64_t k, std::int64_t blockK, float* out);
     /// out_i = w_i * x_i / sqrt(mean(x^2) + eps); out may be x.

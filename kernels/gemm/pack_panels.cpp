@@ -2,10 +2,12 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "kernels/cpu/convert.h"
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/gemm/group_rows.h"
 #include "kernels/gemm/panels.h"
 
 namespace step3::kernels {
@@ -16,11 +18,10 @@ using PanelRows = std::array<const unsigned char*, kPanelColumns>;
 
 PanelRows rowsOfPanel(const WeightView& w, std::int64_t panel, const unsigned char* zeros) {
     PanelRows rows{};
-    const std::int64_t rowBytes = w.k * static_cast<std::int64_t>(bytesPerElement(w.dtype));
+    const std::int64_t bytes = rowBytes(w.dtype, w.k);
     for (std::int64_t c = 0; c < kPanelColumns; ++c) {
         const std::int64_t row = panel * kPanelColumns + c;
-        rows[static_cast<std::size_t>(c)] =
-            row < w.n ? static_cast<const unsigned char*>(w.data) + row * rowBytes : zeros;
+        rows[static_cast<std::size_t>(c)] = row < w.n ? static_cast<const unsigned char*>(w.data) + row * bytes : zeros;
     }
     return rows;
 }
@@ -40,13 +41,13 @@ std::uint32_t loadRest(const unsigned char* p, std::int64_t bytes) {
 
 /// Words of four bytes of all 16 rows side by side, each changed by `order`.
 template <typename Order>
-void interleave(const PanelRows& rows, std::int64_t rowBytes, std::uint32_t* out, Order order) {
-    const std::int64_t words = rowBytes / 4;
+void interleave(const PanelRows& rows, std::int64_t bytes, std::uint32_t* out, Order order) {
+    const std::int64_t words = bytes / 4;
     for (std::int64_t i = 0; i < words; ++i, out += kPanelColumns) {
         for (std::size_t c = 0; c < rows.size(); ++c) out[c] = order(load32(rows[c] + i * 4));
     }
-    if (rowBytes % 4 == 0) return;
-    for (std::size_t c = 0; c < rows.size(); ++c) out[c] = order(loadRest(rows[c] + words * 4, rowBytes % 4));
+    if (bytes % 4 == 0) return;
+    for (std::size_t c = 0; c < rows.size(); ++c) out[c] = order(loadRest(rows[c] + words * 4, bytes % 4));
 }
 
 /// Bytes 0, 1, 2, 3 -> 0, 2, 1, 3.
@@ -54,42 +55,80 @@ std::uint32_t swapMiddle(std::uint32_t word) {
     return (word & 0xFF0000FFU) | ((word & 0x0000FF00U) << 8U) | ((word & 0x00FF0000U) >> 8U);
 }
 
-/// Quantises the 64 values that follow `k0` of 16 rows `values` [16, stride] into one block.
-void packBlock(const KernelTable& kernels, DType dtype, const float* values, std::int64_t stride, std::uint8_t* block) {
-    auto* scales = reinterpret_cast<std::uint16_t*>(block);
-    std::uint8_t* codes = block + 64;
-    for (std::int64_t g = 0; g < 2; ++g) {
-        for (std::int64_t c = 0; c < kPanelColumns; ++c) {
-            std::uint8_t group[kGroupValues];
-            const float* from = values + c * stride + g * kGroupValues;
-            scales[g * kPanelColumns + c] = dtype == DType::kInt8Group ? kernels.quantiseInt8(from, nullptr, group)
-                                                                       : kernels.quantiseInt4(from, nullptr, group);
-            placeCodes(dtype, g, c, group, codes);
+/// 0x4321 -> 0x04030201: one value a byte.
+std::uint32_t spreadNibbles(std::uint32_t four) {
+    four = (four | (four << 8U)) & 0x00FF00FFU;
+    return (four | (four << 4U)) & 0x0F0F0F0FU;
+}
+
+/// Eight neighbours in k, two a byte -> value j in the low and j + 4 in the high half of byte j.
+std::uint32_t pairNibbles(std::uint32_t word) {
+    return spreadNibbles(word & 0xFFFFU) | (spreadNibbles(word >> 16U) << 4U);
+}
+
+/// The rows of one panel of a group format, whose groups may be longer than a panel's, interleaved.
+void interleaveGroups(const WeightView& w, std::int64_t panel, std::uint8_t* out) {
+    const bool int4 = w.dtype == DType::kInt4Group;
+    const std::int64_t bytes = rowBytes(w.dtype, w.k);
+    const std::int64_t blockBytes = rowBytes(w.dtype, kBlockValues);
+    const auto none = static_cast<unsigned char>(int4 ? 0x88 : 0x80);  // codes of 0
+    for (std::int64_t c = 0; c < kPanelColumns; ++c) {
+        const std::int64_t row = panel * kPanelColumns + c;
+        const auto* data = static_cast<const unsigned char*>(w.data) + row * bytes;
+        for (std::int64_t b = 0; b < blocksOf(w.k); ++b) {
+            std::uint8_t* block = out + b * panelBytes(w.dtype, kBlockValues);
+            auto* scales = reinterpret_cast<std::uint16_t*>(block);
+            for (std::int64_t g = 0; g < 2; ++g) {
+                const std::int64_t k = b * kBlockValues + g * kGroupValues;
+                const bool stored = row < w.n && k < w.k;
+                scales[g * kPanelColumns + c] =
+                    stored ? w.groupScales[row * w.scaleStride + k / w.blockK] : std::uint16_t{0};
+            }
+            std::array<unsigned char, kBlockValues> rest;
+            const unsigned char* from = data + b * blockBytes;
+            if (row >= w.n || (b + 1) * kBlockValues > w.k) {
+                rest.fill(none);
+                if (row < w.n) std::copy(from, data + bytes, rest.begin());
+                from = rest.data();
+                if (int4 && row < w.n && w.k % 2 != 0) {
+                    unsigned char& last = rest[static_cast<std::size_t>(bytes - 1 - b * blockBytes)];
+                    last = static_cast<unsigned char>((last & 0x0FU) | 0x80U);
+                }
+            }
+            for (std::int64_t i = 0; i < blockBytes; i += 4) {
+                const std::uint32_t word = int4 ? pairNibbles(load32(from + i)) : load32(from + i);
+                std::memcpy(block + 64 + i * kPanelColumns + c * 4, &word, sizeof word);
+            }
         }
     }
 }
 
-void widenOne(const KernelTable& kernels, const WeightView& w, std::int64_t row, float* out) {
-    const auto* data =
-        static_cast<const char*>(w.data) + row * w.k * static_cast<std::int64_t>(bytesPerElement(w.dtype));
-    const float* scale = w.scaleInv == nullptr ? nullptr : w.scaleInv + row / w.blockN * w.scaleStride;
-    kernels.widenRow(w.dtype, data, scale, w.k, w.blockK, out);
-}
+/// Quantises the rows of one panel, in groups as panels have them, and interleaves them.
+class PanelQuantiser {
+public:
+    PanelQuantiser(const WeightView& rows, DType dtype) {
+        view_.dtype = dtype;
+        view_.k = rows.k;
+        view_.blockK = kGroupValues;
+        view_.scaleStride = (rows.k + kGroupValues - 1) / kGroupValues;
+        codes_.resize(static_cast<std::size_t>(kPanelColumns * rowBytes(dtype, rows.k)));
+        scales_.resize(static_cast<std::size_t>(kPanelColumns * view_.scaleStride));
+        view_.data = codes_.data();
+        view_.groupScales = scales_.data();
+    }
 
-void quantisePanel(const KernelTable& kernels, const WeightView& w, std::int64_t panel, DType dtype,
-                   std::vector<float>& values, std::uint8_t* out) {
-    const std::int64_t blocks = blocksOf(w.k);
-    const std::int64_t stride = blocks * kBlockValues;
-    values.assign(static_cast<std::size_t>(stride * kPanelColumns), 0.0F);
-    for (std::int64_t c = 0; c < kPanelColumns; ++c) {
-        const std::int64_t row = panel * kPanelColumns + c;
-        if (row < w.n) widenOne(kernels, w, row, values.data() + c * stride);
+    void pack(const KernelTable& kernels, const WeightView& rows, std::int64_t panel, std::uint8_t* out) {
+        const std::int64_t first = panel * kPanelColumns;
+        view_.n = std::min(kPanelColumns, rows.n - first);
+        static_cast<void>(quantiseRows(kernels, rows, first, first + view_.n, view_));
+        interleaveGroups(view_, 0, out);
     }
-    const std::int64_t blockBytes = panelBytes(dtype, kBlockValues);
-    for (std::int64_t b = 0; b < blocks; ++b) {
-        packBlock(kernels, dtype, values.data() + b * kBlockValues, stride, out + b * blockBytes);
-    }
-}
+
+private:
+    WeightView view_;
+    std::vector<std::uint8_t> codes_;
+    std::vector<std::uint16_t> scales_;
+};
 
 /// Rows of one panel as E4M3 codes with the block scales of `target`, then interleaved.
 void encodePanel(const KernelTable& kernels, const WeightView& w, const WeightView& target, std::int64_t panel,
@@ -102,7 +141,7 @@ void encodePanel(const KernelTable& kernels, const WeightView& w, const WeightVi
         rows[static_cast<std::size_t>(c)] = to;
         const std::int64_t row = panel * kPanelColumns + c;
         if (row >= w.n) continue;
-        widenOne(kernels, w, row, values.data());
+        widenStoredRow(kernels, w, row, values.data());
         const float* scales = target.scaleInv + row / target.blockN * target.scaleStride;
         for (std::int64_t i = 0; i < w.k; ++i) {
             const float scale = scales[i / target.blockK];
@@ -123,20 +162,6 @@ float codeValue(const WeightView& w, const unsigned char* panel, std::int64_t co
 
 }  // namespace
 
-void placeCodes(DType dtype, std::int64_t group, std::int64_t column, const std::uint8_t* codes, std::uint8_t* out) {
-    if (dtype == DType::kInt8Group) {
-        out += group * 512 + column * 4;
-        for (std::int64_t i = 0; i < kGroupValues; i += 4) std::memcpy(out + i / 4 * 64, codes + i, 4);
-        return;
-    }
-    out += group * 256 + column * 4;
-    for (std::int64_t i = 0; i < kGroupValues; i += 8) {
-        for (std::int64_t j = 0; j < 4; ++j) {
-            out[i / 8 * 64 + j] = static_cast<std::uint8_t>(codes[i + j] | (codes[i + j + 4] << 4));
-        }
-    }
-}
-
 int codeAt(DType dtype, const unsigned char* codes, std::int64_t i, std::int64_t column) {
     if (dtype == DType::kInt8Group) return codes[i / 4 * 64 + column * 4 + i % 4] - 128;
     const unsigned char byte = codes[i / 8 * 64 + column * 4 + i % 4];
@@ -146,6 +171,7 @@ int codeAt(DType dtype, const unsigned char* codes, std::int64_t i, std::int64_t
 bool canPack(const WeightView& rows) {
     if (rows.layout != Layout::kRows) return false;
     if (rows.dtype == DType::kBF16) return true;
+    if (isGroupFormat(rows.dtype)) return rows.blockK % kGroupValues == 0;
     // A panel must lie inside one row of blocks, and four neighbours in k inside one block.
     return rows.dtype == DType::kE4M3 && rows.blockN % kPanelColumns == 0 && rows.blockK % 4 == 0 &&
            rows.blockK <= kMostFp8Block;
@@ -154,23 +180,27 @@ bool canPack(const WeightView& rows) {
 void packPanels(const KernelTable& kernels, const WeightView& rows, const WeightView& target, std::int64_t begin,
                 std::int64_t end) {
     const std::int64_t bytes = panelBytes(target.dtype, rows.k);
-    const std::int64_t rowBytes = rows.k * static_cast<std::int64_t>(bytesPerElement(rows.dtype));
-    const std::vector<unsigned char> zeros(static_cast<std::size_t>(rowBytes));
+    const std::int64_t bytesOfRow = rowBytes(rows.dtype, rows.k);
+    const std::vector<unsigned char> zeros(static_cast<std::size_t>(bytesOfRow));
+    std::optional<PanelQuantiser> quantiser;
     std::vector<float> values;
     std::vector<unsigned char> codes;
     for (std::int64_t panel = begin; panel < end; ++panel) {
         // The one place where weights are written: whoever asks for panels owns their memory.
         auto* to = static_cast<std::uint8_t*>(const_cast<void*>(target.data)) + panel * bytes;
         auto* words = reinterpret_cast<std::uint32_t*>(to);
-        if (target.dtype == DType::kInt8Group || target.dtype == DType::kInt4Group) {
-            quantisePanel(kernels, rows, panel, target.dtype, values, to);
+        if (isGroupFormat(target.dtype) && target.dtype == rows.dtype) {
+            interleaveGroups(rows, panel, to);
+        } else if (isGroupFormat(target.dtype)) {
+            if (!quantiser) quantiser.emplace(rows, target.dtype);
+            quantiser->pack(kernels, rows, panel, to);
         } else if (target.dtype != rows.dtype) {
             encodePanel(kernels, rows, target, panel, values, codes, words);
         } else if (target.dtype == DType::kBF16) {
-            interleave(rowsOfPanel(rows, panel, zeros.data()), rowBytes, words,
+            interleave(rowsOfPanel(rows, panel, zeros.data()), bytesOfRow, words,
                        [](std::uint32_t word) { return word; });
         } else {
-            interleave(rowsOfPanel(rows, panel, zeros.data()), rowBytes, words, swapMiddle);
+            interleave(rowsOfPanel(rows, panel, zeros.data()), bytesOfRow, words, swapMiddle);
         }
     }
 }
@@ -184,7 +214,7 @@ void e4m3Scales(const KernelTable& kernels, const WeightView& rows, std::int64_t
         float* largest = scales + block * blocks;
         std::fill_n(largest, blocks, 0.0F);
         for (std::int64_t row = block * blockN; row < std::min(rows.n, (block + 1) * blockN); ++row) {
-            widenOne(kernels, rows, row, values.data());
+            widenStoredRow(kernels, rows, row, values.data());
             for (std::int64_t i = 0; i < rows.k; ++i) {
                 float& most = largest[i / blockK];
                 most = std::max(most, std::abs(values[static_cast<std::size_t>(i)]) / kLargest);

@@ -69,8 +69,9 @@ bool canPack(const WeightView& rows);
 struct KernelTable;
 
 /// Repacks panels [begin, end) of a row-major matrix into `target`, whose data (panelMatrixBytes, aligned to 64 bytes)
-/// is written. A format that stays the same keeps every value; otherwise the rows, of any float format and with their
-/// block scales applied, are quantised to the target's: the group formats, or E4M3 with the block scales of `target`.
+/// is written. A format that stays the same keeps every value (rows in longer groups repeat their scales); otherwise
+/// the rows, of any format and with their scales applied, are quantised to the target's: the group formats
+/// (quantiseRows), or E4M3 with the block scales of `target`.
 void packPanels(const KernelTable& kernels, const WeightView& rows, const WeightView& target, std::int64_t begin,
                 std::int64_t end);
 
@@ -79,8 +80,6 @@ void packPanels(const KernelTable& kernels, const WeightView& rows, const Weight
 void e4m3Scales(const KernelTable& kernels, const WeightView& rows, std::int64_t blockN, std::int64_t blockK,
                 std::int64_t begin, std::int64_t end, float* scales);
 
-/// Writes the 32 codes of one group of one column into a block's codes.
-void placeCodes(DType dtype, std::int64_t group, std::int64_t column, const std::uint8_t* codes, std::uint8_t* out);
 /// The signed code of value i (0 .. 63) of a column in a block's codes.
 int codeAt(DType dtype, const unsigned char* codes, std::int64_t i, std::int64_t column);
 

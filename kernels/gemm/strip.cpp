@@ -1,25 +1,38 @@
 #include "kernels/gemm/strip.h"
 
 #include <algorithm>
+#include <vector>
 
+#include "kernels/gemm/group_rows.h"
 #include "kernels/gemm/row_group.h"
 
 namespace step3::kernels {
 namespace {
 
-/// Row-major: column c of all panels of the strip is a group of rows.
+/// Row-major: column c of all panels of the strip is a group of rows. Those of group formats are widened first: whoever
+/// leaves such weights in their files waits for the disk, not for this.
 void rowsProduct(const KernelTable& kernels, const WeightView& w, const StripColumns& at, const void* const* rows,
                  std::int64_t m, float* sums) {
     const auto* x = reinterpret_cast<const float* const*>(rows);
     float dots[kStripRows * 4];
+    const bool groups = isGroupFormat(w.dtype);
+    std::vector<float> wide(static_cast<std::size_t>(groups ? 4 * w.k : 0));
     for (std::int64_t c = 0; c < kPanelColumns; ++c) {
         RowGroup group;
         for (int p = 0; p < 4; ++p) {
-            setRow(group, p, w, at.column[static_cast<std::size_t>(std::min<std::int64_t>(p, at.panels - 1))] + c);
+            const std::int64_t row = at.column[static_cast<std::size_t>(std::min<std::int64_t>(p, at.panels - 1))] + c;
+            if (!groups) {
+                setRow(group, p, w, row);
+                continue;
+            }
+            float* values = wide.data() + p * w.k;
+            if (p < at.panels) widenStoredRow(kernels, w, std::min(row, w.n - 1), values);
+            group.row[p] = p < at.panels ? values : wide.data();
+            group.scale[p] = nullptr;
         }
         for (std::int64_t t0 = 0; t0 < m; t0 += kStripRows) {
             const std::int64_t count = std::min(kStripRows, m - t0);
-            kernels.dotRows(w.dtype, x + t0, count, group, w.k, w.blockK, dots, 4);
+            kernels.dotRows(groups ? DType::kF32 : w.dtype, x + t0, count, group, w.k, w.blockK, dots, 4);
             for (std::int64_t t = 0; t < count; ++t) {
                 float* to = sums + (t0 + t) * at.panels * kPanelColumns + c;
                 for (std::int64_t p = 0; p < at.panels; ++p) to[p * kPanelColumns] = dots[t * 4 + p];

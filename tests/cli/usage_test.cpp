@@ -32,7 +32,7 @@ TEST_CASE("wrong calls end with one clear sentence") {
     const std::string seeServe = " (see 'step3 serve --help')\n";
     const std::string seeBench = " (see 'step3 bench --help')\n";
     const std::string seeInspect = " (see 'step3 inspect --help')\n";
-    const std::string commands = "; the commands are chat, inspect, serve, bench, debug";
+    const std::string commands = "; the commands are chat, inspect, serve, quantize, eval, bench, debug";
     const Case cases[] = {
         {{"frobnicate"}, 2, "step3: unknown command frobnicate" + commands + see},
         {{"--frobnicate"}, 2, "step3: unknown option --frobnicate" + commands + see},
@@ -60,7 +60,7 @@ TEST_CASE("wrong calls end with one clear sentence") {
          "step3 serve: --draft-tokens: expected a whole number, from 1 to 16, found \"17\"" + seeServe},
         {{"chat", "--prompt", "x", "--quant", "int3"},
          2,
-         "step3 chat: --quant: expected one of bf16, fp8, int8, int4, found \"int3\"" + seeChat},
+         "step3 chat: --quant: expected one of bf16, fp8, int8, int4, mixed, found \"int3\"" + seeChat},
         {{"chat", "--prompt", "x", "--kv-memory", "12X"},
          2,
          "step3 chat: --kv-memory: expected a size such as 512M or 8G, found \"12X\"" + seeChat},
@@ -142,7 +142,7 @@ TEST_CASE("help and version go to standard output") {
     CHECK(version.errors.empty());
     const auto help = runProgram({"--help"});
     CHECK(help.status == 0);
-    for (const char* command : {"chat", "inspect", "serve", "bench", "debug"}) {
+    for (const char* command : {"chat", "inspect", "serve", "quantize", "eval", "bench", "debug"}) {
         CHECK_THAT(help.output, Catch::Contains(std::string("\n  ") + command + " "));
         const auto own = runProgram({command, "--help"});
         CHECK(own.status == 0);

@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include "kernels/cpu/convert.h"
+#include "kernels/gemm/group_rows.h"
 #include "kernels/gemm/linear.h"
 
 using namespace step3::kernels;
@@ -156,6 +157,88 @@ TEST_CASE("group formats are within half a step of the weights") {
             }
             CHECK(std::sqrt(error / size) < (dtype == DType::kInt8Group ? 0.007 : 0.09));
         }
+    }
+}
+
+namespace {
+
+struct GroupRows {
+    std::vector<std::uint8_t> codes;
+    std::vector<std::uint16_t> scales;
+    WeightView view;
+};
+
+GroupRows quantise(const KernelTable& kernels, const WeightView& rows, DType dtype, std::int64_t group) {
+    GroupRows made;
+    made.view.dtype = dtype;
+    made.view.n = rows.n;
+    made.view.k = rows.k;
+    made.view.blockK = group;
+    made.view.scaleStride = (rows.k + group - 1) / group;
+    made.codes.resize(static_cast<std::size_t>(rows.n * rowBytes(dtype, rows.k)));
+    made.scales.resize(static_cast<std::size_t>(rows.n * made.view.scaleStride));
+    made.view.data = made.codes.data();
+    made.view.groupScales = made.scales.data();
+    REQUIRE(quantiseRows(kernels, rows, 0, rows.n, made.view) == -1);
+    return made;
+}
+
+}  // namespace
+
+TEST_CASE("rows in groups become the panels that the weights themselves become") {
+    std::mt19937 random(7);
+    ThreadPool pool(2);
+    for (const Isa isa : isas()) {
+        const KernelTable& kernels = kernelTable(isa);
+        for (const auto& [n, k] : kSizes) {
+            const Rows rows = randomRows(DType::kBF16, n, k, random);
+            for (const DType dtype : {DType::kInt8Group, DType::kInt4Group}) {
+                for (const std::int64_t group : {32, 64, 128}) {
+                    INFO(isaName(isa) << " format " << static_cast<int>(dtype) << " n " << n << " k " << k << " group "
+                                      << group);
+                    const GroupRows made = quantise(kernels, rows.view, dtype, group);
+                    REQUIRE(canPack(made.view));
+                    const Panels panels = pack(kernels, made.view, dtype);
+                    const auto bytes = static_cast<std::size_t>(panelMatrixBytes(dtype, n, k));
+                    if (group == 32) {
+                        const Panels direct = pack(kernels, rows.view, dtype);
+                        CHECK(std::memcmp(panels.view.data, direct.view.data, bytes) == 0);
+                    }
+                    std::vector<float> plain(static_cast<std::size_t>(k));
+                    std::vector<float> vectors(plain.size());
+                    std::vector<float> packed(plain.size());
+                    for (std::int64_t row = 0; row < n; ++row) {
+                        widenRow(made.view, row, plain.data());
+                        widenStoredRow(kernels, made.view, row, vectors.data());
+                        unpackRow(panels.view, row, packed.data());
+                        REQUIRE(vectors == plain);
+                        REQUIRE(packed == plain);
+                    }
+                    // Rows where they are, as in mapped files: activations stay float32.
+                    for (const std::int64_t m : {1, 7}) {
+                        const std::vector<float> x = randomFloats(m * k, random);
+                        std::vector<float> expected(static_cast<std::size_t>(m * n));
+                        std::vector<float> found(expected.size(), NAN);
+                        linearReference(x.data(), m, made.view, nullptr, expected.data());
+                        linear(kernels, pool, x.data(), m, made.view, nullptr, found.data());
+                        for (std::size_t i = 0; i < found.size(); ++i)
+                            CHECK(std::abs(found[i] - expected[i]) <= 1e-6 * static_cast<double>(k) + 1e-6);
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("quantising rows tells the first that is not finite") {
+    std::mt19937 random(8);
+    Rows rows = randomRows(DType::kBF16, 5, 40, random);
+    GroupRows made = quantise(activeKernels(), rows.view, DType::kInt8Group, 32);
+    const std::vector<std::uint8_t> before = made.codes;
+    for (const std::uint16_t bits : {0x7F80, 0xFFC0}) {  // infinity, NaN
+        std::memcpy(rows.bytes.data() + 2 * (3 * 40 + 39), &bits, 2);
+        CHECK(quantiseRows(activeKernels(), rows.view, 0, 5, made.view) == 3);
+        CHECK(std::equal(before.begin(), before.begin() + 3 * 40, made.codes.begin()));
     }
 }
 

@@ -50,6 +50,15 @@ std::function<void(const Folder&)> changed(const std::function<void(TinyCheckpoi
     };
 }
 
+/// The same of a checkpoint in groups.
+std::function<void(const Folder&)> groups(const std::function<void(TinyCheckpoint&)>& change) {
+    return [=](const Folder& folder) {
+        TinyCheckpoint tiny = TinyCheckpoint::inGroups();
+        change(tiny);
+        tiny.write(folder);
+    };
+}
+
 /// The same with the field of its configuration set to JSON.
 std::function<void(const Folder&)> field(const std::string& name, const char* json) {
     return changed([=](TinyCheckpoint& tiny) { tiny.config[name] = Json::parse(json); });
@@ -194,6 +203,33 @@ TEST_CASE("defects of a checkpoint's weights are named with file, tensor, expect
              t.tensors.push_back({kGate + "_scale_inv", "F32", {1}, std::string(4, '\0')});
          }),
          kBad, st + "tensor " + kGate + ": expected dtype F8_E4M3 beside its scales, found F32"},
+        {"groups without scales", groups([](TinyCheckpoint& t) { t.remove(kGate + "_scale"); }), kMissing,
+         st + "tensor " + kGate + ": expected scales in " + kGate + "_scale, found no such tensor"},
+        {"scales of groups of a wrong shape", groups([](TinyCheckpoint& t) {
+             t.tensor(kGate + "_scale").shape = {3, 1, 3};
+         }),
+         kBad, st + "tensor " + kGate + "_scale: expected shape [3, 3, 1] (groups of 32), found [3, 1, 3]"},
+        {"scales of groups of a wrong dtype",
+         groups([](TinyCheckpoint& t) { t.tensor(kGate + "_scale").dtype = "F16"; }), kBad,
+         st + "tensor " + kGate + "_scale: expected dtype BF16 (groups of 32), found F16"},
+        {"a scale of a group that is NaN",
+         groups([](TinyCheckpoint& t) { t.tensor(kGate + "_scale").bytes.replace(4, 2, std::string("\xC0\x7F", 2)); }),
+         kBad, st + "tensor " + kGate + "_scale: expected finite scales, found nan at 2"},
+        {"a scale of a group that is infinite", groups([](TinyCheckpoint& t) {
+             t.tensor("lm_head.weight_scale").bytes.replace(0, 2, std::string("\x80\xFF", 2));
+         }),
+         kBad, st + "tensor lm_head.weight_scale: expected finite scales, found -inf at 0"},
+        {"int8 codes where the configuration says int4", groups([](TinyCheckpoint& t) {
+             t.tensor(kGate) = {kGate, "U8", {3, 3, 6}, std::string(54, '\x80')};
+         }),
+         kBad, st + "tensor " + kGate + ": expected shape [3, 3, 3] (int4, two a byte), found [3, 3, 6]"},
+        {"floats where the configuration says int8", groups([](TinyCheckpoint& t) {
+             t.tensor("lm_head.weight") = {"lm_head.weight", "F32", {11, 6}, std::string(264, '\0')};
+         }),
+         kBad, st + "tensor lm_head.weight: expected dtype U8 (int8), found F32"},
+        {"codes where the configuration says nothing",
+         groups([](TinyCheckpoint& t) { t.config.erase("quantization_config"); }), kBad,
+         st + "tensor model.layers.0.self_attn.q_proj.weight: expected dtype F32, F16 or BF16 or F8_E4M3, found U8"},
         {"flat and nested name of one tensor", changed([](TinyCheckpoint& t) {
              t.tensors.push_back({"model.language_model.norm.weight", "F32", {6}, std::string(24, '\0')});
          }),
@@ -346,7 +382,22 @@ TEST_CASE("defects of a configuration are named with file, field, expected and f
         {"another activation", field("hidden_act", R"("gelu")"), kUnsupported,
          c + "hidden_act: expected \"silu\", found \"gelu\""},
         {"another quantisation", field("quantization_config", R"({"quant_method": "awq"})"), kUnsupported,
-         c + "quantization_config.quant_method: expected \"fp8\", found \"awq\""},
+         c + "quantization_config.quant_method: expected \"fp8\" or \"step3_groups\", found \"awq\""},
+        {"groups of a size nobody knows",
+         groups([](TinyCheckpoint& t) { t.config["quantization_config"]["group_size"] = 48; }), kUnsupported,
+         c + "quantization_config.group_size: expected 32, 64 or 128, found 48"},
+        {"groups without a size",
+         groups([](TinyCheckpoint& t) { t.config["quantization_config"].erase("group_size"); }), kBad,
+         c + "quantization_config.group_size: expected an integer from 1 to 16777216, found nothing"},
+        {"groups without formats", groups([](TinyCheckpoint& t) { t.config["quantization_config"].erase("formats"); }),
+         kBad, c + "quantization_config.formats: expected an object, found nothing"},
+        {"a format nobody knows",
+         groups([](TinyCheckpoint& t) { t.config["quantization_config"]["formats"]["experts"] = "int2"; }),
+         kUnsupported,
+         c + "quantization_config.formats.experts: expected \"stored\", \"int8\" or \"int4\", found \"int2\""},
+        {"no format for a part",
+         groups([](TinyCheckpoint& t) { t.config["quantization_config"]["formats"].erase("lm_head"); }), kBad,
+         c + "quantization_config.formats.lm_head: expected \"stored\", \"int8\" or \"int4\", found nothing"},
         {"blocks of size 0", field("quantization_config", R"({"quant_method": "fp8", "weight_block_size": [128, 0]})"),
          kBad, c + "quantization_config.weight_block_size: expected two positive integers, found [128,0]"},
         {"end token outside the vocabulary", field("eos_token_id", "11"), kBad,

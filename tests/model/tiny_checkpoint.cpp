@@ -102,6 +102,31 @@ TinyCheckpoint::TinyCheckpoint(bool fp8) {
     }
 }
 
+TinyCheckpoint TinyCheckpoint::inGroups() {
+    TinyCheckpoint tiny;
+    tiny.config["quantization_config"] = {
+        {"quant_method", "step3_groups"},
+        {"group_size", 32},
+        {"formats", {{"experts", "int4"}, {"attention", "int8"}, {"lm_head", "int8"}}}};
+    const model::ModelConfig config = model::parseModelConfig(tiny.config, "config.json");
+    for (const model::TensorSpec& spec : model::tensorRegistry(config)) {
+        const auto format = model::formatOf(spec, config.groups->formats);
+        if (format == model::WeightFormat::kStored) continue;
+        std::vector<std::int64_t> shape = spec.shape;
+        if (format == model::WeightFormat::kInt4) shape.back() = (shape.back() + 1) / 2;
+        std::size_t count = 1;
+        for (const std::int64_t extent : shape) count *= static_cast<std::size_t>(extent);
+        tiny.tensor(spec.name) = {spec.name, "U8", shape, std::string(count, '\x99')};
+        shape.back() = (spec.shape.back() + 31) / 32;
+        count = 1;
+        for (const std::int64_t extent : shape) count *= static_cast<std::size_t>(extent);
+        std::string scales;
+        for (std::size_t i = 0; i < count; ++i) scales += std::string("\x80\x3E", 2);  // 0.25
+        tiny.tensors.push_back({spec.name + "_scale", "BF16", shape, scales});
+    }
+    return tiny;
+}
+
 RawTensor& TinyCheckpoint::tensor(const std::string& name) {
     const auto it = std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.name == name; });
     if (it == tensors.end()) throw std::runtime_error("no tensor " + name);

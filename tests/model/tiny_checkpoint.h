@@ -49,6 +49,8 @@ struct TinyCheckpoint {
 
     /// `fp8`: the large matrices in blocks of 4 by 4.
     explicit TinyCheckpoint(bool fp8 = false);
+    /// As `step3 quantize` writes it: experts int4, the rest int8, groups of 32.
+    static TinyCheckpoint inGroups();
     [[nodiscard]] RawTensor& tensor(const std::string& name);
     void remove(const std::string& name);
     /// config.json and model.safetensors
