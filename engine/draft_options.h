@@ -11,13 +11,17 @@ namespace step3 {
 /// What guesses the next tokens of an answer (speculative decoding). The model checks every guess, answers are the same
 /// with all of them.
 enum class DraftMode {
-    kAuto,          // whatever the model allows: prompt lookup
+    kAuto,          // the checkpoint's prediction module if it has one, else prompt lookup
+    kMtp,           // the checkpoint's prediction module (multi-token prediction)
     kPromptLookup,  // repetitions of the prompt and the answer
     kOff,
 };
 
-inline constexpr std::array<std::pair<std::string_view, DraftMode>, 3> kDraftModes{
-    {{"auto", DraftMode::kAuto}, {"prompt-lookup", DraftMode::kPromptLookup}, {"off", DraftMode::kOff}}};
+inline constexpr std::array<std::pair<std::string_view, DraftMode>, 4> kDraftModes{
+    {{"auto", DraftMode::kAuto},
+     {"mtp", DraftMode::kMtp},
+     {"prompt-lookup", DraftMode::kPromptLookup},
+     {"off", DraftMode::kOff}}};
 
 constexpr std::string_view draftModeName(DraftMode mode) {
     for (const auto& [name, value] : kDraftModes) {

@@ -5,6 +5,8 @@
 #include <string>
 
 #include "app/cli/command.h"
+#include "app/cli/draft_bench.h"
+#include "app/cli/draft_choice.h"
 #include "app/cli/image_bench.h"
 #include "app/cli/kv_choice.h"
 #include "app/cli/layer_bench.h"
@@ -26,9 +28,12 @@ struct BenchOptions {
     std::string model, layer;
     WeightChoice weights;
     KvChoice kv;
+    DraftChoice draft;
     int threads = 0;
     std::optional<std::int64_t> prompt, decode;
     std::int64_t batch = 1, depth = 0;
+    bool drafts = false;       // --draft is given
+    bool draftAlways = false;  // as many tokens as allowed, whatever they cost
     bool image = false;
     bool json = false;
 };
@@ -49,7 +54,7 @@ Json bench(const BenchOptions& options) {
     ModelBenchOptions run;
     run.model = modelFolder(options.model);
     const model::ModelConfig config = model::loadModelConfig(run.model);
-    const bool summary = !options.prompt && !options.decode;
+    const bool summary = !options.prompt && !options.decode && !options.drafts;
     run.weights = options.weights.options();
     run.kvMemoryBytes = options.kv.memoryBytes();
     run.threads = options.threads;
@@ -61,6 +66,11 @@ Json bench(const BenchOptions& options) {
     // The picture first: opening the model is then measured as a user sees it, and the memory of both counts.
     Json report = Json::object();
     if (options.image || (summary && config.vision)) report = benchImage(run);
+    if (options.drafts) {
+        DraftOptions draft = options.draft.options();
+        draft.always = options.draftAlways;
+        report.update(benchDrafts(run, draft));
+    }
     report.update(benchModel(run));
     return report;
 }
@@ -73,6 +83,8 @@ void addBenchCommand(CLI::App& app, int& exitCode) {
     command->add_option("--model", options->model, "Model folder (default: the model that ships)")->type_name("DIR");
     addWeightOptions(*command, options->weights);
     addKvOptions(*command, options->kv);
+    const CLI::Option* draft = addDraftOptions(*command, options->draft);
+    command->add_flag("--draft-always", options->draftAlways, "Guess --draft-tokens ahead, faster or not");
     command->add_option("--threads", options->threads, "Threads (default: all CPUs this process may use)")
         ->check(wholeNumber(0, 4096))
         ->type_name("N");
@@ -97,8 +109,11 @@ void addBenchCommand(CLI::App& app, int& exitCode) {
     command->add_flag("--json", options->json, "Print one JSON object");
     command->footer(
         "Without --pp and --tg a summary is measured: a prompt of 512 tokens, 128 decoded tokens and,\n"
-        "if the model reads pictures, a question about one.");
-    command->callback([options, &exitCode] {
+        "if the model reads pictures, a question about one. With --draft the same prompts are answered\n"
+        "with and without guesses, answers of at most --tg tokens (128): both speeds, and how many guesses\n"
+        "were right.");
+    command->callback([options, draft, &exitCode] {
+        options->drafts = draft->count() > 0;
         exitCode = runGuarded(kName, [&] {
             const bool layers = !options->layer.empty();
             const Json report = layers ? benchLayers(*options) : bench(*options);

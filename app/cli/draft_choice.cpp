@@ -22,8 +22,9 @@ CLI::Option* addDraftOptions(CLI::App& command, DraftChoice& choice, const std::
     CLI::Option* draft =
         command
             .add_option("--draft", choice.mode,
-                        "Guess tokens ahead where that is faster; answers stay the same: prompt-lookup (repetitions), "
-                        "auto (what the model allows) or off (default: auto)")
+                        "Guess tokens ahead where that is faster; answers stay the same: mtp (the model's prediction "
+                        "module), prompt-lookup (repetitions), auto (the module if there is one, else repetitions) or "
+                        "off (default: auto)")
             ->type_name("HOW")
             ->check(oneOf(names));
     CLI::Option* tokens =

@@ -181,7 +181,7 @@ Json benchModel(const ModelBenchOptions& options) {
 std::string modelBenchText(const Json& report) {
     std::string text;
     const auto add = [&](const char* field, const char* format) {
-        if (!report.contains(field)) return;
+        if (!report.contains(field) || !report[field].is_number()) return;
         char line[120];
         std::snprintf(line, sizeof line, format, report[field].get<double>());
         text += line;
@@ -192,6 +192,22 @@ std::string modelBenchText(const Json& report) {
     add("open_s", "open            %.2f s\n");
     add("image_first_token_s", "picture asked   %.3f s to the first token");
     add("image_tokens", " (%.0f tokens of the picture)\n");
+    if (report.contains("draft_method")) {
+        text += "drafts          " + report["draft_method"].get<std::string>();
+        add("plain_tokens_per_s", ": %.0f tokens/s");
+        add("plain_tokens_per_s_cpu", " (%.0f per CPU second) without,");
+        add("draft_tokens_per_s", " %.0f");
+        add("draft_tokens_per_s_cpu", " (%.0f) with,");
+        add("draft_tokens_per_step", " %.2f tokens a step");
+        add("draft_acceptance", ", %.2f of the guesses right");
+        add("repeat_plain_tokens_per_s", "\nrepetitive text %.0f tokens/s");
+        add("repeat_plain_tokens_per_s_cpu", " (%.0f per CPU second) without,");
+        add("repeat_draft_tokens_per_s", " %.0f");
+        add("repeat_draft_tokens_per_s_cpu", " (%.0f) with,");
+        add("repeat_draft_tokens_per_step", " %.2f tokens a step");
+        add("repeat_draft_acceptance", ", %.2f of the guesses right");
+        text += '\n';
+    }
     add("load_s", "load            %.2f s\n");
     add("first_token_s", "first token     %.3f s\n");
     add("prompt_tokens_per_s", "prompt          %.1f tokens/s");

@@ -71,6 +71,8 @@ public:
     /// Error kInvalidArgument (no tokens, id outside the vocabulary, wrong size of embeddings, a sequence twice) or
     /// kResourceExhausted (context length, memory); no sequence has then become longer.
     virtual std::vector<float> step(std::span<const StepEntry> entries, const StepObserver* observer = nullptr) = 0;
+    /// What the last layer left of the last step's rows, [T, H], before the final norm; valid until the next step.
+    [[nodiscard]] virtual std::span<const float> trunk() const = 0;
     [[nodiscard]] virtual PipelineStats stats() const = 0;
 };
 

@@ -21,6 +21,7 @@ public:
     [[nodiscard]] KvUsage kvUsage() const override { return attention_->kvUsage(); }
     std::vector<float> embed(std::span<const std::int32_t> tokens) override;
     std::vector<float> step(std::span<const StepEntry> entries, const StepObserver* observer) override;
+    [[nodiscard]] std::span<const float> trunk() const override { return attention_->residual(); }
     [[nodiscard]] PipelineStats stats() const override;
 
 private:

@@ -75,6 +75,14 @@ public:
         bindTensors(progress, stop);
     }
 
+    MappedCheckpoint(const fs::path& folder, const std::string& file, ModelConfig config,
+                     std::vector<TensorSpec> registry)
+        : folder_(folder), config_(std::move(config)), registry_(std::move(registry)) {
+        readShard(file);
+        refuseOthers(file);
+        bindTensors({}, {});
+    }
+
     [[nodiscard]] const ModelConfig& config() const override { return config_; }
     [[nodiscard]] const fs::path& folder() const override { return folder_; }
     [[nodiscard]] const std::vector<TensorSpec>& registry() const override { return registry_; }
@@ -163,6 +171,21 @@ private:
         }
         shardNames_.push_back(name);
         shards_.push_back(std::move(file));
+    }
+
+    /// All that is stored must be a tensor of the registry or the scales of one.
+    void refuseOthers(const std::string& file) const {
+        std::set<std::string> wanted;
+        for (const TensorSpec& spec : registry_) {
+            wanted.insert(spec.name);
+            if (spec.quantisable) wanted.insert(spec.name + std::string(kScaleSuffix));
+        }
+        for (const auto& [name, item] : stored_) {
+            if (wanted.count(name) > 0) continue;
+            throw Error(ErrorCode::kInvalidData, (folder_ / file).string() + ": tensor " + item.entry.name +
+                                                     ": expected only the " + std::to_string(registry_.size()) +
+                                                     " tensors of the module, found another");
+        }
     }
 
     /// Every tensor the index names must lie in the shard it names.
@@ -355,6 +378,11 @@ void checkGroupScales(std::span<const std::uint16_t> scales, const std::string& 
             throw Error(ErrorCode::kInvalidData, place + ": expected finite scales, found " + std::to_string(scale) +
                                                      " at " + std::to_string(i));
     }
+}
+
+std::shared_ptr<const Checkpoint> Checkpoint::openFile(const fs::path& folder, const std::string& file,
+                                                       const ModelConfig& config, std::vector<TensorSpec> registry) {
+    return std::make_shared<MappedCheckpoint>(folder, file, config, std::move(registry));
 }
 
 const Tensor& Checkpoint::get(std::string_view name) const {

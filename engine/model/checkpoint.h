@@ -65,6 +65,11 @@ public:
     static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& folder,
                                                   const OpenProgressFn& progress = {}, std::stop_token stop = {});
 
+    /// A part of a checkpoint in a file of its own: maps `file` of `folder`, which must hold the tensors of `registry`
+    /// and no others. Throws Error likewise.
+    static std::shared_ptr<const Checkpoint> openFile(const std::filesystem::path& folder, const std::string& file,
+                                                      const ModelConfig& config, std::vector<TensorSpec> registry);
+
     virtual ~Checkpoint() = default;
 
     [[nodiscard]] virtual const ModelConfig& config() const = 0;

@@ -1,4 +1,5 @@
 #include "engine/model/checkpoint.h"
+#include "engine/model/prediction_module.h"
 
 namespace step3::model {
 namespace {
@@ -108,6 +109,21 @@ std::vector<TensorSpec> tensorRegistry(const ModelConfig& config) {
     b.add("model.norm.weight", "[H]", {text.hiddenSize}, TensorRole::kAttention);
     b.add("lm_head.weight", "[V, H]", {text.vocabSize, text.hiddenSize}, TensorRole::kEmbedding);
     if (config.vision) addVision(b, *config.vision, text.hiddenSize);
+    return specs;
+}
+
+std::vector<TensorSpec> predictionRegistry(const ModelConfig& config) {
+    TextConfig text = config.text;
+    const std::int64_t layer = text.numLayers;
+    const std::int64_t hidden = text.hiddenSize;
+    text.isMoeLayer.push_back(false);
+    std::vector<TensorSpec> specs;
+    Builder b(specs);
+    addTextLayer(b, text, layer);
+    b.add("enorm.weight", "[H]", {hidden}, TensorRole::kAttention);
+    b.add("hnorm.weight", "[H]", {hidden}, TensorRole::kAttention);
+    b.add("eh_proj.weight", "[H, 2*H]", {hidden, 2 * hidden}, TensorRole::kAttention, true);
+    b.add("shared_head.norm.weight", "[H]", {hidden}, TensorRole::kAttention);
     return specs;
 }
 

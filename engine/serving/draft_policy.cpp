@@ -11,9 +11,12 @@ constexpr float kRequestWeight = 0.0625F;   // of the latest draft in a request'
 constexpr float kUsualWeight = 1.0F / 256;  // of a request's shares in those usual for all, with every draft
 constexpr float kRestDrift = 1.0F / 1024;   // of a request's shares towards those usual, with every step without draft
 constexpr float kUsualDrift = 1.0F / 2048;  // of the usual ones towards the first, likewise
-constexpr double kTimeWeight = 0.125;       // of the latest step in a cost
-constexpr double kLongest = 2.0;            // a step that took longer than so many times the usual was disturbed
-constexpr int kSamples = 3;                 // of a cost before it counts; the least of them is taken
+/// Of the latest step in a cost. Others who use the machine only ever make steps longer, so that a cost falls faster
+/// than it rises.
+constexpr double kFaster = 1.0 / 8;
+constexpr double kSlower = 1.0 / 32;
+constexpr double kLongest = 1.25;  // a step that took longer than so many times the usual counts as that
+constexpr int kSamples = 3;        // of a cost before it counts; the least of them is taken
 /// Costs of what is not done shrink a little with every step, so that it is done again some day: what takes 20 % too
 /// long after some 700 steps. A cost that was not measured for kStale steps is then replaced by the new measurement.
 constexpr double kAgeing = 1.0 - 1.0 / 4096;
@@ -78,6 +81,13 @@ std::size_t DraftPolicy::choose(std::span<const Acceptance* const> requests) con
     return best;
 }
 
+bool DraftPolicy::isLikely(std::size_t running) const {
+    if (always_) return true;
+    if (running == 0 || running > kMostRequests) return false;
+    const std::vector<const Acceptance*> requests(running, &usual_);
+    return !known(costs_[running - 1][0]) || choose(requests) > 0;
+}
+
 void DraftPolicy::measured(std::size_t requests, std::size_t drafted, double seconds) {
     if (requests == 0 || requests > kMostRequests || seconds <= 0) return;
     std::vector<Cost>& costs = costs_[requests - 1];
@@ -91,8 +101,9 @@ void DraftPolicy::measured(std::size_t requests, std::size_t drafted, double sec
     if (!known(cost)) {
         cost.seconds = cost.samples == 0 ? seconds : std::min(cost.seconds, seconds);
     } else {
-        const double weight = cost.steps >= kStale ? 1.0 : kTimeWeight;
-        cost.seconds += (std::min(seconds, cost.seconds * kLongest) - cost.seconds) * weight;
+        const double counted = std::min(seconds, cost.seconds * kLongest);
+        const double weight = cost.steps >= kStale ? 1.0 : counted < cost.seconds ? kFaster : kSlower;
+        cost.seconds += (counted - cost.seconds) * weight;
     }
     ++cost.samples;
     cost.steps = 0;

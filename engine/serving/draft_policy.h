@@ -39,6 +39,8 @@ public:
 
     /// Tokens to draft for each of the requests that decode in the next step.
     [[nodiscard]] std::size_t choose(std::span<const Acceptance* const> requests) const;
+    /// Something may soon be drafted for a request that runs beside `running` - 1 others.
+    [[nodiscard]] bool isLikely(std::size_t running) const;
     /// A step of `requests` decoding requests took `seconds`, drafting of `drafted` tokens (of all together) included.
     void measured(std::size_t requests, std::size_t drafted, double seconds);
     /// The model checked `drafted` > 0 tokens of a request and took the first `accepted`.

@@ -7,10 +7,12 @@
 #include "engine/image/preprocess.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/memory.h"
+#include "engine/model/prediction_module.h"
 #include "engine/model/summary.h"
 #include "engine/model/weights.h"
 #include "engine/sampling/structured/constraint_compiler.h"
 #include "engine/serving/drafter.h"
+#include "engine/serving/mtp_drafter.h"
 #include "engine/serving/prompt.h"
 #include "engine/serving/scheduler.h"
 #include "engine/vision/vision_encoder.h"
@@ -75,6 +77,8 @@ public:
         prompts_ = std::make_unique<serving::PromptBuilder>(options.model, config, tokenizer_);
         if (progress) progress((1 + kWeightsShare) / 2);
         throwIfStopped(stop);
+        const auto module = predictionModule(checkpoint);
+        kvLayers_ = config.text.numLayers + (module ? module->config().text.numLayers : 0);
         describe(*checkpoint);
         forms_ = std::make_unique<sampling::structured::ConstraintCompiler>(tokenizer_, config.generation.eosTokenIds,
                                                                             config.text.vocabSize);
@@ -94,7 +98,7 @@ public:
         parts.eosTokenIds = config.generation.eosTokenIds;
         parts.hiddenSize = config.text.hiddenSize;
         parts.vocabSize = config.text.vocabSize;
-        parts.drafter = drafter();
+        parts.drafter = drafter(module, pipeline.kv);
         throwIfStopped(stop);
         scheduler_ = std::make_unique<serving::Scheduler>(std::move(parts), limits());
         if (progress) progress(1.0);
@@ -144,8 +148,23 @@ private:
         }
     }
 
-    [[nodiscard]] std::unique_ptr<serving::Drafter> drafter() const {
-        return options_.draft.mode == DraftMode::kOff ? nullptr : serving::makePromptLookupDrafter();
+    /// The prediction module if it is to draft, else null.
+    [[nodiscard]] std::shared_ptr<const model::Checkpoint> predictionModule(
+        const std::shared_ptr<const model::Checkpoint>& checkpoint) {
+        const DraftMode mode = options_.draft.mode;
+        if (mode != DraftMode::kAuto && mode != DraftMode::kMtp) return nullptr;
+        auto module = model::openPredictionModule(checkpoint, options_.weights.formats, pool_);
+        if (!module && mode == DraftMode::kMtp) {
+            throw Error(ErrorCode::kNotFound, (checkpoint->folder() / model::kPredictionFile).string() +
+                                                  ": expected a prediction module to draft with, found no such file");
+        }
+        return module;
+    }
+
+    [[nodiscard]] std::unique_ptr<serving::Drafter> drafter(const std::shared_ptr<const model::Checkpoint>& module,
+                                                            const attention::KvOptions& kv) {
+        if (options_.draft.mode == DraftMode::kOff) return nullptr;
+        return module ? serving::makeMtpDrafter(module, pool_, kv) : serving::makePromptLookupDrafter();
     }
 
     void describe(const model::Checkpoint& checkpoint) {
@@ -160,7 +179,7 @@ private:
         info_.parametersTotal = summary.parametersTotal;
         info_.parametersActive = summary.parametersActive;
         info_.weightBytes = summary.bytesTotal;
-        info_.kvBytesPerToken = attention::kvBytesPerToken(config.text.numLayers, config.text.headDim);
+        info_.kvBytesPerToken = attention::kvBytesPerToken(kvLayers_, config.text.headDim);
 
         const model::GenerationConfig& generation = config.generation;
         if (generation.doSample) defaults_.temperature = std::clamp(generation.temperature.value_or(1.0F), 0.0F, 2.0F);
@@ -177,7 +196,7 @@ private:
         const model::TextConfig& text = config.text;
         const std::int64_t page = attention::kKvPageTokens;
         const std::int64_t usable = (text.maxPositions + page - 1) / page * options_.maxRunning;
-        return std::min(attention::kvBlocksIn(bytes, text.numLayers, text.headDim), usable);
+        return std::min(attention::kvBlocksIn(bytes, kvLayers_, text.headDim), usable);
     }
 
     [[nodiscard]] serving::SchedulerLimits limits() const {
@@ -196,6 +215,7 @@ private:
 
     const OpenOptions options_;
     kernels::ThreadPool pool_;
+    std::int64_t kvLayers_ = 0;  // layers whose K and V are kept: the model's and the prediction module's
     ModelInfo info_;
     sampling::SamplingParams defaults_;
     std::shared_ptr<const text::Tokenizer> tokenizer_;

@@ -1,13 +1,13 @@
 #include "engine/serving/scheduler.h"
 
 #include <algorithm>
-#include <exception>
 #include <limits>
 #include <numeric>
 #include <utility>
 
 #include "engine/sampling/logprobs.h"
 #include "engine/serving/active_request.h"
+#include "engine/serving/guarded.h"
 
 namespace step3::serving {
 
@@ -31,22 +31,6 @@ bool inOrder(const Queued& a, const Queued& b) {
 template <typename Queue>
 void insertInOrder(Queue& queue, Queued request) {
     queue.insert(std::upper_bound(queue.begin(), queue.end(), request, inOrder), std::move(request));
-}
-
-/// Runs `body` and hands whatever it throws to `onError(code, message)`.
-template <typename Body, typename OnError>
-bool guarded(const Body& body, const OnError& onError) {
-    try {
-        body();
-        return true;
-    } catch (const Error& error) {
-        onError(error.code(), error.what());
-    } catch (const std::bad_alloc&) {
-        onError(ErrorCode::kResourceExhausted, std::string("out of memory"));
-    } catch (const std::exception& error) {
-        onError(ErrorCode::kInternal, error.what());
-    }
-    return false;
 }
 
 std::int64_t capacity(const afd::KvUsage& kv) {
@@ -308,56 +292,6 @@ void Scheduler::step() {
     if (!readsPrompt) draftPolicy_.measured(batch.size(), drafted, seconds(Clock::now() - start));
 }
 
-/// Guesses tokens for the requests that decode, as many as pay, fit beside what runs and can still be wanted. Returns
-/// how many in all.
-std::size_t Scheduler::draft(const std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts) {
-    std::vector<const Acceptance*> acceptance;
-    for (ActiveRequest* request : batch) {
-        if (!request->isDecoding()) continue;
-        if (!request->draftState) {
-            request->draftState = model_.drafter->newState();
-            request->acceptance = draftPolicy_.usual();
-        }
-        acceptance.push_back(&request->acceptance);
-    }
-    const std::size_t most = draftPolicy_.choose(acceptance);
-    std::int64_t freeBlocks = model_.pipeline->kvUsage().available();
-    for (std::size_t i = 0; i < batch.size(); ++i) freeBlocks -= missingBlocks(*batch[i], batch[i]->fed + counts[i]);
-    std::vector<DraftTask> tasks;
-    for (ActiveRequest* request : batch) {
-        if (!request->isDecoding()) continue;
-        const std::size_t count = request->alone ? 0 : std::min(most, draftRoom(*request, freeBlocks));
-        tasks.push_back({request->draftState.get(), request->tokens, count});
-    }
-    model_.drafter->draft(tasks);
-    std::size_t drafted = 0;
-    for (std::size_t i = 0, task = 0; i < batch.size(); ++i) {
-        if (!batch[i]->isDecoding()) continue;
-        batch[i]->draft = std::move(tasks[task++].draft);
-        counts[i] += batch[i]->draft.size();
-        drafted += batch[i]->draft.size();
-        if (batch[i]->draft.empty()) draftPolicy_.rested(batch[i]->acceptance);
-    }
-    return drafted;
-}
-
-/// Drafted tokens that the request can use: beyond them lies its limit, or memory that others may want.
-std::size_t Scheduler::draftRoom(const ActiveRequest& request, std::int64_t& freeBlocks) const {
-    const std::int64_t wanted =
-        std::min<std::int64_t>(limits_.draftTokens, request.maxTokens - request.completionTokens - 1);
-    if (wanted <= 0) return 0;
-    const std::size_t fed = request.fed + 1;
-    const std::int64_t more =
-        missingBlocks(request, fed + static_cast<std::size_t>(wanted)) - missingBlocks(request, fed);
-    if (more <= freeBlocks) {
-        freeBlocks -= more;
-        return static_cast<std::size_t>(wanted);
-    }
-    const afd::KvUsage kv = model_.pipeline->kvUsage();
-    const auto length = static_cast<std::int64_t>(fed);
-    return static_cast<std::size_t>(std::min(wanted, kv.blocksFor(length) * kv.blockTokens - length));
-}
-
 /// Takes the cache from the last requests until what the others are about to feed fits.
 void Scheduler::makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts) {
     const auto needed = [&] {
@@ -369,6 +303,7 @@ void Scheduler::makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::si
         const Queued last = running_.back();
         running_.pop_back();
         last->sequence.reset();
+        last->draftState.reset();
         last->fed = 0;
         insertInOrder(waiting_, last);
         recorder_.preempted();
@@ -384,9 +319,9 @@ void Scheduler::makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::si
 void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vector<std::size_t>& counts) {
     std::vector<float> logits;
     std::vector<std::size_t> logitRows(batch.size(), 1);
+    std::vector<std::vector<float>> embeddings(batch.size());
     const bool ok = guarded(
         [&] {
-            std::vector<std::vector<float>> embeddings(batch.size());
             std::vector<std::vector<std::int32_t>> guessed(batch.size());  // the last token and the draft
             std::vector<afd::StepEntry> entries;
             std::size_t rows = 0;
@@ -425,6 +360,7 @@ void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vec
                     request->alone = true;
                 }
                 request->draft.clear();
+                request->draftState.reset();
             }
         });
     if (!ok) return;
@@ -433,17 +369,22 @@ void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vec
     recorder_.step(tokens, readPrompt, roleSeconds());
     const auto width = static_cast<std::size_t>(model_.vocabSize);
     std::span<float> rest(logits);
+    std::size_t row = 0;  // of the step
     for (std::size_t i = 0; i < batch.size(); ++i) {
         ActiveRequest& request = *batch[i];
         const std::span<float> own = rest.first(logitRows[i] * width);
         rest = rest.subspan(own.size());
         reportPrompt(request, request.fed, own, counts[i]);
+        const std::size_t before = request.fed;
         request.fed += counts[i];
-        if (request.fed < request.tokens.size()) continue;
-        request.alone = false;
-        const std::span<float> wanted = request.draft.empty() ? own.last(width) : own;
-        guarded([&] { takeTokens(request, wanted); },
-                [&](ErrorCode code, const std::string& message) { fail(request, code, message); });
+        if (request.fed == request.tokens.size() + request.draft.size()) {
+            request.alone = false;
+            const std::span<float> wanted = request.draft.empty() ? own.last(width) : own;
+            guarded([&] { takeTokens(request, wanted); },
+                    [&](ErrorCode code, const std::string& message) { fail(request, code, message); });
+        }
+        showTrunk(request, before, row, embeddings[i]);
+        row += counts[i];
     }
 }
 
@@ -478,27 +419,6 @@ TokenLogprob Scheduler::logprobOf(std::span<const float> logits, std::int32_t id
     TokenLogprob result = entry(values[0]);
     for (std::size_t i = 1; i < values.size(); ++i) result.top.push_back(entry(values[i]));
     return result;
-}
-
-/// Takes the next token and, as long as they are those that were guessed, the ones after it; `logits` are those of the
-/// last token and of the draft.
-void Scheduler::takeTokens(ActiveRequest& request, std::span<float> logits) {
-    const std::vector<std::int32_t> draft = std::exchange(request.draft, {});
-    const auto width = static_cast<std::size_t>(model_.vocabSize);
-    std::size_t accepted = 0;
-    bool ended = false;
-    for (bool right = true; right && !ended;) {
-        const std::optional<std::int32_t> id = takeToken(request, logits.subspan(accepted * width, width));
-        ended = request.retired || request.cancelled;
-        right = accepted < draft.size() && id == draft[accepted];
-        if (right) ++accepted;
-    }
-    if (draft.empty()) return;
-    recorder_.drafted(draft.size(), accepted);
-    if (ended) return;
-    draftPolicy_.verified(request.acceptance, draft.size(), accepted);
-    request.fed = request.tokens.size() - 1;
-    request.sequence->truncate(static_cast<std::int64_t>(request.fed));
 }
 
 /// Draws the next token and reports it; none if the request has been cancelled, which the next turn reports.
@@ -578,6 +498,7 @@ void Scheduler::recordEnd(const ActiveRequest& request, FinishReason reason) {
 void Scheduler::retire(ActiveRequest& request) {
     request.retired = true;
     request.sequence.reset();
+    request.draftState.reset();
     request.fed = 0;
     {
         const std::lock_guard lock(mutex_);

@@ -90,6 +90,8 @@ private:
     bool encodeOnePicture();
     void step();
     std::size_t draft(const std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts);
+    void prepareDrafts(ActiveRequest& request);
+    void showTrunk(ActiveRequest& request, std::size_t begin, std::size_t row, std::span<const float> embeddings);
     [[nodiscard]] std::size_t draftRoom(const ActiveRequest& request, std::int64_t& freeBlocks) const;
     void runStep(const std::vector<ActiveRequest*>& batch, const std::vector<std::size_t>& counts);
     void makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts);

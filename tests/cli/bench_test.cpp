@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "app/cli/draft_bench.h"
 #include "app/cli/model_bench.h"
 #include "app/cli/synthetic_checkpoint.h"
 #include "engine/error.h"
@@ -31,6 +32,33 @@ TEST_CASE("a benchmark reports every figure of its contract") {
         CHECK(report["tokens_per_s"].get<double>() * report["wall_s"].get<double>() == Approx(6));
         CHECK_THAT(cli::modelBenchText(report), Catch::Contains("decode") && Catch::Contains("prompt"));
     }
+}
+
+TEST_CASE("a benchmark of drafts reports both speeds and how many guesses were right") {
+    cli::ModelBenchOptions options;
+    options.model = STEP3_TEST_DATA "/golden/tiny-bf16";
+    options.threads = 1;
+    options.decode = 20;
+    Json report = cli::benchDrafts(options, {.mode = DraftMode::kPromptLookup, .tokens = 2, .always = true});
+    CHECK(report["draft_method"] == "prompt-lookup");
+    CHECK(report["draft_acceptance"].get<double>() >= 0);
+    CHECK(report.contains("repeat_draft_acceptance"));  // null where nothing was guessed
+    for (const std::string prefix : {"", "repeat_"}) {
+        for (const char* field :
+             {"plain_tokens_per_s", "plain_tokens_per_s_cpu", "draft_tokens_per_s", "draft_tokens_per_s_cpu"}) {
+            CAPTURE(prefix, field);
+            REQUIRE(report.contains(prefix + field));
+            CHECK(report[prefix + field].get<double>() > 0);
+        }
+        CHECK(report[prefix + "draft_tokens_per_step"].get<double>() >= 1);
+        CHECK(report[prefix + "draft_tokens_per_step"].get<double>() <= 3);
+    }
+    options.decode = 0;
+    report.update(cli::benchModel(options));
+    CHECK_THAT(cli::modelBenchText(report), Catch::Contains("drafts") && Catch::Contains("repetitive text"));
+    CHECK_THROWS_WITH(
+        cli::benchDrafts(options, {.mode = DraftMode::kMtp}),
+        Catch::Contains("mtp.safetensors: expected a prediction module to draft with, found no such file"));
 }
 
 TEST_CASE("without tokens a benchmark only loads") {

@@ -54,7 +54,7 @@ TEST_CASE("wrong calls end with one clear sentence") {
          "step3 chat: --seed: expected a whole number, 0 or more, found \"-1\"" + seeChat},
         {{"chat", "--prompt", "x", "--draft", "luck"},
          2,
-         "step3 chat: --draft: expected one of auto, prompt-lookup, off, found \"luck\"" + seeChat},
+         "step3 chat: --draft: expected one of auto, mtp, prompt-lookup, off, found \"luck\"" + seeChat},
         {{"serve", "--draft-tokens", "17"},
          2,
          "step3 serve: --draft-tokens: expected a whole number, from 1 to 16, found \"17\"" + seeServe},

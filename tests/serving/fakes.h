@@ -59,6 +59,7 @@ public:
     [[nodiscard]] afd::KvUsage kvUsage() const override { return kv_->usage(); }
     std::vector<float> embed(std::span<const std::int32_t> tokens) override;
     std::vector<float> step(std::span<const afd::StepEntry> entries, const afd::StepObserver* observer) override;
+    [[nodiscard]] std::span<const float> trunk() const override { return {}; }
     [[nodiscard]] afd::PipelineStats stats() const override { return {}; }
 
 private:
