@@ -3,6 +3,10 @@
     python evaluate.py --model MODEL_DIR --fresh 400 --dev QA_DIR
 
 Decoding is greedy with a key-value cache. QA_DIR holds questions.jsonl, images and score.py (see its README).
+
+On fresh pictures an answer counts as right by its meaning, as in such a question set: what was asked for must be
+the same, that is the number of a count, the colour, the shape, the thing, yes or no, the place. The other types
+compare the whole sentence. Next to it stands the share of answers that are the expected sentence to the letter.
 """
 
 import argparse
@@ -10,6 +14,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 from collections import defaultdict
 
 import numpy as np
@@ -22,6 +27,45 @@ import questions
 import render
 from encoder import MEAN, STD
 from questions import QA
+from vocab import COLOUR_NAMES, COLOUR_ZH, PICT_EN, PICT_ZH, SHAPE_ZH, SHAPES
+
+_YES_NO = r"\byes\b|\bno\b|^是的|^不是|^有|^没有"
+_PLACES = r"\b(?:top|bottom|left|right|center|above|below)\b|[上下左右中]"
+
+
+def _any_of(english, chinese):
+    """-> pattern of names; longer Chinese names first, because some are part of others."""
+    names = sorted(chinese, key=len, reverse=True)
+    return r"\b(?:" + "|".join(english) + r")\b|" + "|".join(names)
+
+
+_COLOUR, _SHAPE = _any_of(COLOUR_NAMES, COLOUR_ZH.values()), _any_of(SHAPES, SHAPE_ZH.values())
+_THING = _any_of(PICT_EN, PICT_ZH)
+ASKED = {  # what counts in the answer, by question type
+    "count": r"\d+",
+    "parts": r"\d+",
+    "color": _YES_NO + "|" + _COLOUR,
+    "shape": _SHAPE,
+    "object": _THING,
+    "exists": _YES_NO,
+    "position": _PLACES,
+    "relation": _YES_NO + "|" + _PLACES,
+}
+BARS = {  # abilities that are reported as one figure: types in the table of fresh()
+    "what is it": ("object",),
+    "shape": ("shape 1", "shape 2-4", "shape 5+"),
+    "colour": ("color", "color 1", "color 2-4", "color 5+"),
+    "count to 4": ("count 0", "count 1", "count 2", "count 3", "count 4"),
+    "cannot tell": ("unknown",),
+}
+
+
+def same_meaning(type_, want, got):
+    """Whether an answer says about what the type of question asks for the same as the right one, `want`."""
+    if type_ not in ASKED:
+        return want == got
+    want, got = (re.findall(ASKED[type_], a.lower()) for a in (want, got))
+    return bool(want) and want == got
 
 
 def to_pixels(pictures):
@@ -117,14 +161,29 @@ def answers(m, tok, qas, rows, think=True, system=None, batch=64):
 
 
 def table(hits):
+    """{type: [right or not, ...]} -> {type: [share, number]}, with the total under "all"."""
     total = [h for v in hits.values() for h in v]
     res = {k: [round(sum(v) / len(v), 3), len(v)] for k, v in sorted(hits.items())}
     res["all"] = [round(sum(total) / max(1, len(total)), 3), len(total)]
     return res
 
 
+def kind(qa, scene):
+    """Name of a question in the tables: its type and, where it matters, the number of things."""
+    if qa.type == "count":
+        n = len(scene.items) if scene.kind == "objects" else 0
+        return "bars" if scene.kind == "bar" else f"count {n}" if n < 5 else "count 5+"
+    if scene.kind == "objects" and qa.type in ("color", "shape", "exists", "describe"):
+        n = len(scene.items)
+        return qa.type + (" 1" if n == 1 else " 2-4" if n < 5 else " 5+")
+    return qa.type
+
+
 def fresh(m, tok, n=200, seed=10**6 + 5, think=True, mode="real", per=4):
-    """Exact-match accuracy on n new pictures, `per` questions each. mode: real, grey, swapped."""
+    """Accuracy on n new pictures, `per` questions each. mode: real, grey, swapped.
+
+    -> {type: [share right by meaning, number, share of exact sentences]} with the abilities of BARS.
+    """
     r = random.Random(seed)
     data = [render.picture(r) for _ in range(n)]
     pics = [x for x, _ in data]
@@ -138,22 +197,20 @@ def fresh(m, tok, n=200, seed=10**6 + 5, think=True, mode="real", per=4):
         for qa in questions.ask(r, s, per):
             qas.append(qa)
             use.append(rows[i])
-            many = (
-                ""
-                if s.kind != "objects"
-                else " 1" if len(s.items) == 1 else " 2-4" if len(s.items) < 5 else " 5+"
-            )
-            key.append(
-                qa.type + (many if qa.type in ("count", "color", "shape", "exists", "describe") else "")
-            )
+            key.append(kind(qa, s))
     for _ in range(n // 4):
         qas.append(chat.chat(r))
         use.append(None)
         key.append("chat")
     hits = defaultdict(list)
     for qa, k, (_, a) in zip(qas, key, answers(m, tok, qas, use, think)):
-        hits[k].append(a == qa.answer)
-    return table(hits)
+        hits[k].append((same_meaning(qa.type, qa.answer, a), a == qa.answer))
+    meant, exact = (table({k: [x[i] for x in v] for k, v in hits.items()}) for i in (0, 1))
+    for name, types in BARS.items():
+        both = [x for k in types for x in hits.get(k, ())]
+        for res, i in ((meant, 0), (exact, 1)):
+            res[name] = [round(sum(x[i] for x in both) / max(1, len(both)), 3), len(both)]
+    return {k: v + exact[k][:1] for k, v in meant.items()}
 
 
 def question_set(m, tok, folder, think=True, grey=False):
