@@ -64,8 +64,8 @@ TEST_CASE("a prediction module is a model of one dense layer with the checkpoint
              {"model.layers.0.self_attn.wq.weight", "model.layers.2.self_attn.wq.weight"},
              {"model.layers.0.mlp.down_proj.weight", "model.layers.2.mlp.down_proj.weight"}}) {
         CAPTURE(shown);
-        const auto at =
-            std::find_if(tensors.begin(), tensors.end(), [&](const RawTensor& t) { return t.name == stored; });
+        const auto at = std::find_if(tensors.begin(), tensors.end(),
+                                     [&name = stored](const RawTensor& t) { return t.name == name; });
         REQUIRE(at != tensors.end());
         CHECK(module->get(shown).shape == at->shape);
         CHECK(module->floats(shown).at(0) == 1000.0F * static_cast<float>(at - tensors.begin()));

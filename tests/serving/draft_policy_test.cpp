@@ -118,7 +118,11 @@ TEST_CASE("with many requests in a step nothing is drafted, unless it always is"
     CHECK(policy.choose(many) == 0);
     CHECK(policy.choose(std::span(many).first(1)) == 0);  // a step with one request was not yet seen
     for (int i = 0; i < 10; ++i) policy.measured(1, 0, 1e-3);
-    CHECK(policy.choose(std::span(many).first(1)) == 4);
+    CHECK(policy.choose(std::span(many).first(1)) == 1);  // one token is tried first, then more
+    for (std::size_t count = 1; count < 4; ++count) {
+        for (int i = 0; i < 10; ++i) policy.measured(1, count, 1e-3);
+        CHECK(policy.choose(std::span(many).first(1)) == count + 1);
+    }
     CHECK(policy.choose({}) == 0);
     CHECK(DraftPolicy(3, true).choose(many) == 3);
 }

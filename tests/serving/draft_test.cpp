@@ -19,7 +19,7 @@ using namespace step3::serving::testing;
 namespace {
 
 // Vocabulary: 26 letters, then the tokens below.
-constexpr std::int32_t kEos = 26, kOpenThink = 27, kCloseThink = 28, kPoison = 29, kVocab = 30;
+constexpr std::int32_t kEos = 26, kOpenThink = 27, kPoison = 29, kVocab = 30;
 
 std::shared_ptr<const FakeTokenizer> letters() {
     std::vector<std::string> tokens;
