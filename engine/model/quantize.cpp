@@ -14,6 +14,7 @@
 #include "engine/model/new_file.h"
 #include "engine/model/quantize_plan.h"
 #include "engine/model/summary.h"
+#include "engine/model/weights.h"
 #include "kernels/gemm/group_rows.h"
 
 namespace step3::model {
@@ -274,11 +275,7 @@ private:
             const std::int64_t row = kernels::quantiseRows(kernels, rows, first + begin, first + end, part);
             if (row >= 0) bad = row;
         });
-        if (bad < 0) return;
-        const std::string expert = spec.shape.size() == 3 ? " of expert " + std::to_string(index) : "";
-        throw Error(ErrorCode::kInvalidData, checkpoint_->place(spec.name) +
-                                                 ": expected finite weights, found others in row " +
-                                                 std::to_string(bad) + expert);
+        if (bad >= 0) failNotFinite(*checkpoint_, spec, index, bad);
     }
 
     void copy(const std::string& name) {

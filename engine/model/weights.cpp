@@ -1,6 +1,7 @@
 #include "engine/model/weights.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <string>
 #include <unordered_map>
@@ -117,6 +118,7 @@ private:
         } else {
             packed.first.scaleInv = nullptr;
         }
+        std::atomic<std::int64_t> bad{-1};
         // Panels of all matrices in one loop, in pieces large enough to be worth a claim.
         const std::int64_t panels = kernels::panelsOf(rows.n);
         const std::int64_t grain = std::max<std::int64_t>(1, (256 << 10) / (kernels::kPanelColumns * rows.k));
@@ -124,11 +126,14 @@ private:
             while (begin < end) {
                 const std::int64_t index = begin / panels;
                 const std::int64_t last = std::min(end, (index + 1) * panels);
-                kernels::packPanels(kernels, mapped_->matrix(spec.name, index), matrix(spec.name, index),
-                                    begin - index * panels, last - index * panels);
+                const std::int64_t row =
+                    kernels::packPanels(kernels, mapped_->matrix(spec.name, index), matrix(spec.name, index),
+                                        begin - index * panels, last - index * panels);
+                if (row >= 0) bad = index * rows.n + row;
                 begin = last;
             }
         });
+        if (bad >= 0) failNotFinite(*mapped_, spec, bad / rows.n, bad % rows.n);
         return to + roundUp(packed.matrixBytes * matrices);
     }
 
@@ -162,6 +167,13 @@ private:
 };
 
 }  // namespace
+
+void failNotFinite(const Checkpoint& checkpoint, const TensorSpec& spec, std::int64_t matrix, std::int64_t row) {
+    const std::string expert = spec.shape.size() == 3 ? " of expert " + std::to_string(matrix) : "";
+    throw Error(
+        ErrorCode::kInvalidData,
+        checkpoint.place(spec.name) + ": expected finite weights, found others in row " + std::to_string(row) + expert);
+}
 
 std::optional<WeightFormat> parseWeightFormat(std::string_view name) {
     if (name == "bf16") return WeightFormat::kStored;

@@ -13,6 +13,10 @@ namespace step3::model {
 /// Bytes of memory the weights of `checkpoint` take once repacked.
 std::uint64_t packedBytes(const Checkpoint& checkpoint, const WeightFormats& formats);
 
+/// Throws Error kInvalidData: row `row` of matrix `matrix` (of a fused tensor) holds weights that cannot be quantised.
+[[noreturn]] void failNotFinite(const Checkpoint& checkpoint, const TensorSpec& spec, std::int64_t matrix,
+                                std::int64_t row);
+
 /// A checkpoint whose matrices lie repacked (and quantised as `formats` asks) in memory, the rest still being views
 /// into the mapped files. Every matrix is repacked on all threads of the pool and its pages of the file are given back,
 /// so no weight is held twice; if the checkpoint takes a large part of the memory, the system's file cache is told to

@@ -117,11 +117,13 @@ public:
         view_.groupScales = scales_.data();
     }
 
-    void pack(const KernelTable& kernels, const WeightView& rows, std::int64_t panel, std::uint8_t* out) {
+    /// Returns a row that is not finite, or -1.
+    std::int64_t pack(const KernelTable& kernels, const WeightView& rows, std::int64_t panel, std::uint8_t* out) {
         const std::int64_t first = panel * kPanelColumns;
         view_.n = std::min(kPanelColumns, rows.n - first);
-        static_cast<void>(quantiseRows(kernels, rows, first, first + view_.n, view_));
+        const std::int64_t bad = quantiseRows(kernels, rows, first, first + view_.n, view_);
         interleaveGroups(view_, 0, out);
+        return bad;
     }
 
 private:
@@ -130,9 +132,15 @@ private:
     std::vector<std::uint16_t> scales_;
 };
 
-/// Rows of one panel as E4M3 codes with the block scales of `target`, then interleaved.
-void encodePanel(const KernelTable& kernels, const WeightView& w, const WeightView& target, std::int64_t panel,
-                 std::vector<float>& values, std::vector<unsigned char>& codes, std::uint32_t* out) {
+bool allFinite(const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+}
+
+/// Rows of one panel as E4M3 codes with the block scales of `target`, then interleaved. Returns a row that is not
+/// finite, or -1.
+std::int64_t encodePanel(const KernelTable& kernels, const WeightView& w, const WeightView& target, std::int64_t panel,
+                         std::vector<float>& values, std::vector<unsigned char>& codes, std::uint32_t* out) {
+    std::int64_t bad = -1;
     values.resize(static_cast<std::size_t>(w.k));
     codes.assign(static_cast<std::size_t>(w.k * kPanelColumns), 0);
     PanelRows rows{};
@@ -142,6 +150,7 @@ void encodePanel(const KernelTable& kernels, const WeightView& w, const WeightVi
         const std::int64_t row = panel * kPanelColumns + c;
         if (row >= w.n) continue;
         widenStoredRow(kernels, w, row, values.data());
+        if (!allFinite(values)) bad = row;
         const float* scales = target.scaleInv + row / target.blockN * target.scaleStride;
         for (std::int64_t i = 0; i < w.k; ++i) {
             const float scale = scales[i / target.blockK];
@@ -149,6 +158,7 @@ void encodePanel(const KernelTable& kernels, const WeightView& w, const WeightVi
         }
     }
     interleave(rows, w.k, out, swapMiddle);
+    return bad;
 }
 
 float codeValue(const WeightView& w, const unsigned char* panel, std::int64_t column, std::int64_t i) {
@@ -177,11 +187,12 @@ bool canPack(const WeightView& rows) {
            rows.blockK <= kMostFp8Block;
 }
 
-void packPanels(const KernelTable& kernels, const WeightView& rows, const WeightView& target, std::int64_t begin,
-                std::int64_t end) {
+std::int64_t packPanels(const KernelTable& kernels, const WeightView& rows, const WeightView& target,
+                        std::int64_t begin, std::int64_t end) {
     const std::int64_t bytes = panelBytes(target.dtype, rows.k);
     const std::int64_t bytesOfRow = rowBytes(rows.dtype, rows.k);
     const std::vector<unsigned char> zeros(static_cast<std::size_t>(bytesOfRow));
+    std::int64_t bad = -1;
     std::optional<PanelQuantiser> quantiser;
     std::vector<float> values;
     std::vector<unsigned char> codes;
@@ -193,9 +204,9 @@ void packPanels(const KernelTable& kernels, const WeightView& rows, const Weight
             interleaveGroups(rows, panel, to);
         } else if (isGroupFormat(target.dtype)) {
             if (!quantiser) quantiser.emplace(rows, target.dtype);
-            quantiser->pack(kernels, rows, panel, to);
+            bad = std::max(bad, quantiser->pack(kernels, rows, panel, to));
         } else if (target.dtype != rows.dtype) {
-            encodePanel(kernels, rows, target, panel, values, codes, words);
+            bad = std::max(bad, encodePanel(kernels, rows, target, panel, values, codes, words));
         } else if (target.dtype == DType::kBF16) {
             interleave(rowsOfPanel(rows, panel, zeros.data()), bytesOfRow, words,
                        [](std::uint32_t word) { return word; });
@@ -203,6 +214,7 @@ void packPanels(const KernelTable& kernels, const WeightView& rows, const Weight
             interleave(rowsOfPanel(rows, panel, zeros.data()), bytesOfRow, words, swapMiddle);
         }
     }
+    return bad;
 }
 
 void e4m3Scales(const KernelTable& kernels, const WeightView& rows, std::int64_t blockN, std::int64_t blockK,

@@ -71,9 +71,10 @@ struct KernelTable;
 /// Repacks panels [begin, end) of a row-major matrix into `target`, whose data (panelMatrixBytes, aligned to 64 bytes)
 /// is written. A format that stays the same keeps every value (rows in longer groups repeat their scales); otherwise
 /// the rows, of any format and with their scales applied, are quantised to the target's: the group formats
-/// (quantiseRows), or E4M3 with the block scales of `target`.
-void packPanels(const KernelTable& kernels, const WeightView& rows, const WeightView& target, std::int64_t begin,
-                std::int64_t end);
+/// (quantiseRows), or E4M3 with the block scales of `target`. Returns a row with a weight that is not finite, which
+/// cannot be quantised, or -1.
+std::int64_t packPanels(const KernelTable& kernels, const WeightView& rows, const WeightView& target,
+                        std::int64_t begin, std::int64_t end);
 
 /// Block scales for quantising a matrix to E4M3 blocks of blockN x blockK: largest magnitude / 448. Rows of blocks
 /// [begin, end); `scales` [ceil(n / blockN), ceil(k / blockK)].

@@ -263,6 +263,11 @@ TEST_CASE("quantising refuses what cannot go well") {
           "DIR/bad/model.safetensors: tensor model.layers.1.moe.up_proj.weight: expected finite weights, found others "
           "in row 1 of expert 2");
     CHECK_FALSE(fs::exists(folder / "c" / "config.json"));
+    for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4, WeightFormat::kFp8}) {
+        CHECK_THROWS_WITH(openWeights(folder / "bad", {LoadMode::kRead, WeightFormats::all(format)}, pool),
+                          Catch::EndsWith("bad/model.safetensors: tensor model.layers.1.moe.up_proj.weight: expected "
+                                          "finite weights, found others in row 1 of expert 2"));
+    }
     CHECK_THROWS_WITH(requireDiskSpace("/data/out", 5ULL << 30U, (3ULL << 30U) + 7),
                       "/data/out: expected 5120 MiB free on its disk, found 3072 MiB");
     CHECK_NOTHROW(requireDiskSpace("/data/out", 5, 5));
