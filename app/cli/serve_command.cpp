@@ -231,6 +231,7 @@ Answers over HTTP in the forms of the OpenAI API, so that its clients work uncha
 Routes
   POST /v1/chat/completions  answers a conversation with text, pictures and tools
   POST /v1/completions       goes on with a text
+  POST /v1/responses         the same in the form of the Responses API; nothing is stored
   GET  /v1/models            the model that is served
   POST /tokenize, /detokenize
   GET  /health, /ready       200 once the model is loaded, else 503

@@ -157,6 +157,8 @@ void writeRejections(PrometheusWriter& out, const Metrics& m, const Reporter& re
     out.family("vllm:admission_rejections_total", "counter", "Requests refused at the door, by reason.");
     out.sample("vllm:admission_rejections_total",
                {{"model_name", reporter.modelName}, {"reason", "max_num_queued_reqs"}}, number(m.requestsRefused));
+    out.sample("vllm:admission_rejections_total",
+               {{"model_name", reporter.modelName}, {"reason", "max_num_queued_tokens"}}, 0);  // there is no such limit
 }
 
 /// Attention and FFN take turns in this process, so each waits while the other or the link works.

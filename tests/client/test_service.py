@@ -177,6 +177,28 @@ def test_label_values(page, model):
     assert info[2] == 1 and {"block_size", "num_gpu_blocks", "cache_dtype", "engine"} <= set(info[1])
 
 
+@pytest.mark.parametrize("name,kind,labels", [
+    ("http_requests_total", "counter", {"handler", "method", "status"}), ("http_request_size_bytes", "summary", {"handler"}),
+    ("http_response_size_bytes", "summary", {"handler"}), ("http_request_duration_highr_seconds", "histogram", set()),
+    ("http_request_duration_seconds", "histogram", {"handler", "method"}),
+])
+def test_http_series(page, name, kind, labels):
+    found, samples = page[name]
+    assert found == kind and samples
+    assert all(set(given) - {"le"} == labels for _, given, _ in samples)
+
+
+def test_http_counts(fresh):
+    fresh.chat(max_tokens=1)
+    fresh.chat(temperature=9)
+    fresh.get("/nothing")
+    chat = 'http_requests_total{handler="/v1/chat/completions",method="POST",status="%s"}'
+    assert fresh.metric(chat % "2xx") == 1 and fresh.metric(chat % "4xx") == 1
+    assert fresh.metric('http_requests_total{handler="none",method="GET",status="4xx"}') == 1
+    assert fresh.metric('http_response_size_bytes_sum{handler="/v1/chat/completions"}') > 100
+    assert fresh.metric("process_resident_memory_bytes") > 1e6
+
+
 def test_counts_agree_with_usage(fresh):
     usage = fresh.chat(max_tokens=9, ignore_eos=True).json["usage"]
     labels = '{engine="0",model_name="team/fresh"}'

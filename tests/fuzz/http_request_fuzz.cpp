@@ -1,6 +1,7 @@
 #include "engine/serving/http/chat_request.h"
 #include "engine/serving/http/completion_request.h"
 #include "engine/serving/http/data_uri.h"
+#include "engine/serving/http/responses_request.h"
 #include "tests/fuzz/fuzz_entry.h"
 
 namespace {
@@ -25,7 +26,7 @@ private:
 
 }  // namespace
 
-// The body of a chat and of a completion request; and the input as a data: URI and as base64.
+// The body of a chat, of a completion and of a response request; and the input as a data: URI and as base64.
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace step3;
     using namespace step3::serving::http;
@@ -39,6 +40,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::accepts([&] {
         const Json json = parseBody(body);
         fuzz::require(!readCompletion(Fields(json, "body"), model).prompts.empty(), "a completion has a prompt");
+    });
+    fuzz::accepts([&] {
+        const Json json = parseBody(body);
+        fuzz::require(readResponse(Fields(json, "body"), model).prompts.size() == 1, "a response has one prompt");
     });
     fuzz::accepts([&] { static_cast<void>(decodeDataUri(body, "x")); });
     fuzz::accepts([&] {

@@ -27,6 +27,20 @@ void GenerationRecord::add(const Finished& finished, const std::string& finishRe
     tpotSeconds = std::max(tpotSeconds, usage.tpotSeconds);
 }
 
+std::optional<metrics::HttpRequest> countedRequest(const AccessRecord& record,
+                                                   std::chrono::steady_clock::time_point now) {
+    for (const char* watching : {"/metrics", "/health", "/ready", "/ping", "/load", "/version"}) {
+        if (record.route == watching) return std::nullopt;
+    }
+    const bool known = record.route != "unknown" && record.route != "?";
+    return metrics::HttpRequest{known ? record.route : "none",
+                                record.method,
+                                record.status,
+                                std::chrono::duration<double>(now - record.start).count(),
+                                record.requestBytes,
+                                record.responseBytes};
+}
+
 std::string logLine(const AccessRecord& record, std::chrono::steady_clock::time_point now) {
     const auto time = std::chrono::system_clock::now().time_since_epoch();
     Json line;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/engine.h"
+#include "engine/metrics/http_metrics.h"
 
 namespace step3::serving::http {
 
@@ -35,12 +36,16 @@ struct AccessRecord {
     std::string route;  // the pattern, never the raw target
     int status = 0;
     std::chrono::steady_clock::time_point start;
+    std::uint64_t requestBytes = 0, responseBytes = 0;  // declared in Content-Length, else 0
     std::optional<GenerationRecord> generation;
     std::string error;  // message of a refusal
     std::string body;
 };
 inline constexpr std::size_t kLoggedBodyBytes = 8U << 10;
 
+/// What /metrics counts of it; nothing for the routes that watch the server itself, as in vLLM.
+std::optional<metrics::HttpRequest> countedRequest(const AccessRecord& record,
+                                                   std::chrono::steady_clock::time_point now);
 /// One line of JSON, times in milliseconds.
 std::string logLine(const AccessRecord& record, std::chrono::steady_clock::time_point now);
 

@@ -7,6 +7,20 @@
 
 namespace step3::serving::http {
 
+namespace {
+
+Json entryJson(const TokenLogprob& token, bool asId) {
+    Json bytes = Json::array();
+    for (const char c : token.bytes) bytes.push_back(static_cast<unsigned char>(c));
+    Json entry;
+    entry["token"] = tokenText(token, asId);
+    entry["logprob"] = finiteLogprob(token.logprob);
+    entry["bytes"] = std::move(bytes);
+    return entry;
+}
+
+}  // namespace
+
 AnswerId newAnswerId(const std::string& prefix, const std::string& model) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return {prefix + randomHex(), std::chrono::duration_cast<std::chrono::seconds>(now).count(), model};
@@ -50,8 +64,12 @@ void UsageTotal::add(std::size_t choice, const Usage& usage) {
     total_.reasoningTokens += usage.reasoningTokens;
 }
 
+std::string jsonText(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string sseEvent(const Json& json) {
-    return "data: " + json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n";
+    return "data: " + jsonText(json) + "\n\n";
 }
 
 std::string tokenText(const TokenLogprob& token, bool asId) {
@@ -60,6 +78,15 @@ std::string tokenText(const TokenLogprob& token, bool asId) {
 
 float finiteLogprob(float logprob) {
     return std::max(logprob, -9999.0F);
+}
+
+void appendLogprobs(Json& list, const std::vector<TokenLogprob>& tokens, bool asIds) {
+    for (const TokenLogprob& token : tokens) {
+        Json entry = entryJson(token, asIds);
+        entry["top_logprobs"] = Json::array();
+        for (const TokenLogprob& other : token.top) entry["top_logprobs"].push_back(entryJson(other, asIds));
+        list.push_back(std::move(entry));
+    }
 }
 
 Json promptLogprobsJson(const std::vector<TokenLogprob>& tokens) {

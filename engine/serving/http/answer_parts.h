@@ -37,12 +37,16 @@ private:
     Usage total_;
 };
 
+/// JSON as it is sent. Bytes that are no UTF-8 become U+FFFD.
+std::string jsonText(const Json& json);
 /// One event of a stream: `data: <json>` and an empty line. Bytes that are no UTF-8 become U+FFFD.
 std::string sseEvent(const Json& json);
 inline constexpr const char* kSseDone = "data: [DONE]\n\n";
 
 /// A token as text: its bytes, or "token_id:N".
 std::string tokenText(const TokenLogprob& token, bool asId);
+/// Adds an entry of the chat API's `logprobs.content` for each token.
+void appendLogprobs(Json& list, const std::vector<TokenLogprob>& tokens, bool asIds);
 /// JSON has no -infinity.
 float finiteLogprob(float logprob);
 /// vLLM's `prompt_logprobs`: for each token of the prompt an object by token ids, for the first null.

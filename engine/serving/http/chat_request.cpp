@@ -1,7 +1,5 @@
 #include "engine/serving/http/chat_request.h"
 
-#include <algorithm>
-#include <array>
 #include <limits>
 
 #include "engine/serving/http/chat_response.h"
@@ -15,14 +13,7 @@ namespace {
 
 /// Fields of the chat template.
 void readTemplate(const Fields& body, Request& request) {
-    if (const auto effort = body.text("reasoning_effort")) {
-        constexpr std::array kEfforts{"none", "minimal", "low", "medium", "high", "xhigh", "max"};
-        if (std::find(kEfforts.begin(), kEfforts.end(), *effort) == kEfforts.end()) {
-            throw schemaError("body.reasoning_effort: expected none, minimal, low, medium, high, xhigh or max",
-                              "body.reasoning_effort");
-        }
-        request.think = *effort != "none";
-    }
+    if (const auto effort = readEffort(body, "reasoning_effort")) request.think = *effort != "none";
     if (const auto options = body.object("chat_template_kwargs")) {
         request.think =
             options->boolean("enable_thinking").value_or(options->boolean("thinking").value_or(request.think));

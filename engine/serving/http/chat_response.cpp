@@ -6,29 +6,6 @@
 
 namespace step3::serving::http {
 
-namespace {
-
-Json entryJson(const TokenLogprob& token, bool asId) {
-    Json bytes = Json::array();
-    for (const char c : token.bytes) bytes.push_back(static_cast<unsigned char>(c));
-    Json entry;
-    entry["token"] = tokenText(token, asId);
-    entry["logprob"] = finiteLogprob(token.logprob);
-    entry["bytes"] = std::move(bytes);
-    return entry;
-}
-
-void appendTokens(Json& list, const std::vector<TokenLogprob>& tokens, bool asIds) {
-    for (const TokenLogprob& token : tokens) {
-        Json entry = entryJson(token, asIds);
-        entry["top_logprobs"] = Json::array();
-        for (const TokenLogprob& other : token.top) entry["top_logprobs"].push_back(entryJson(other, asIds));
-        list.push_back(std::move(entry));
-    }
-}
-
-}  // namespace
-
 ChatStream::ChatStream(ChatOptions options, AnswerId id)
     : options_(std::move(options)), id_(std::move(id)), choices_(options_.choices), usage_(options_.choices) {}
 
@@ -79,7 +56,7 @@ std::string ChatStream::textDelta(std::size_t index, const char* field, const De
     Extra extra;
     if (withLogprobs) {
         extra.logprobs = Json{{"content", Json::array()}};
-        appendTokens(extra.logprobs["content"], delta.logprobs, options_.tokensAsIds);
+        appendLogprobs(extra.logprobs["content"], delta.logprobs, options_.tokensAsIds);
     }
     if (withIds) extra.tokenIds = &delta.tokenIds;
     return chunk(index, Json{{field, delta.text}}, std::move(extra));
@@ -151,12 +128,12 @@ void ChatBody::add(std::size_t index, const Event& event) {
         promptLogprobs_.insert(promptLogprobs_.end(), progress->logprobs.begin(), progress->logprobs.end());
     } else if (const auto* text = std::get_if<TextDelta>(&event)) {
         choice.text += text->text;
-        appendTokens(choice.logprobs, text->logprobs, options_.tokensAsIds);
+        appendLogprobs(choice.logprobs, text->logprobs, options_.tokensAsIds);
         choice.tokenIds.insert(choice.tokenIds.end(), text->tokenIds.begin(), text->tokenIds.end());
     } else if (const auto* thought = std::get_if<ReasoningDelta>(&event)) {
         if (!options_.includeReasoning) return;
         choice.reasoning += thought->text;
-        appendTokens(choice.logprobs, thought->logprobs, options_.tokensAsIds);
+        appendLogprobs(choice.logprobs, thought->logprobs, options_.tokensAsIds);
         choice.tokenIds.insert(choice.tokenIds.end(), thought->tokenIds.begin(), thought->tokenIds.end());
     } else if (const auto* call = std::get_if<ToolCallDelta>(&event)) {
         if (!options_.parallelToolCalls && call->index > 0) return;

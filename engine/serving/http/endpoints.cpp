@@ -1,10 +1,12 @@
 #include "engine/serving/http/endpoints.h"
 
 #include "engine/metrics/prometheus.h"
+#include "engine/serving/http/answer_parts.h"
 #include "engine/serving/http/chat_request.h"
 #include "engine/serving/http/completion_request.h"
 #include "engine/serving/http/model_card.h"
 #include "engine/serving/http/openapi.h"
+#include "engine/serving/http/responses_request.h"
 #include "engine/serving/http/tokenize.h"
 #include "kernels/cpu/isa.h"
 
@@ -13,8 +15,6 @@ namespace step3::serving::http {
 namespace {
 
 constexpr const char* kJsonType = "application/json";
-
-constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
 metrics::Reporter reporterOf(const ServedModel& served) {
     metrics::Reporter reporter;
@@ -27,7 +27,7 @@ metrics::Reporter reporterOf(const ServedModel& served) {
 }
 
 PlainAnswer json(const Json& body) {
-    return {200, kJsonType, body.dump(-1, ' ', false, Json::error_handler_t::replace)};
+    return {200, kJsonType, jsonText(body)};
 }
 
 }  // namespace
@@ -43,6 +43,7 @@ Prepared prepare(Route route, std::string_view text, const ServedModel& served) 
     switch (route) {
         case Route::kChatCompletions: return readChat(body, served);
         case Route::kCompletions: return readCompletion(body, served);
+        case Route::kResponses: return readResponse(body, served);
         case Route::kTokenize: return tokenize(body, served);
         case Route::kDetokenize: return detokenize(body, served);
         default: break;
@@ -63,7 +64,9 @@ PlainAnswer plainAnswer(const RouteMatch& match, const ServerContext& context) {
             const Engine& engine = context.served->engine;
             metrics::PrometheusWriter out;
             metrics::writeEngineMetrics(out, engine.metrics(), engine.info(), reporterOf(*context.served));
-            return {200, kMetricsType, out.text()};
+            context.http.write(out);
+            metrics::writeProcessMetrics(out);
+            return {200, metrics::kPrometheusContentType, out.text()};
         }
         case Route::kStats: {
             requireReady(context);
@@ -75,6 +78,8 @@ PlainAnswer plainAnswer(const RouteMatch& match, const ServerContext& context) {
             requireReady(context);
             requireModel(match.id, *context.served);
             return json(modelCard(*context.served));
+        case Route::kResponse:
+        case Route::kCancelResponse: throw unknownResponse(match.id, "response_id");
         default: break;
     }
     throw ApiError(500, "InternalServerError", "the route takes a body");

@@ -2,7 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
-#include "engine/serving/http/chat_response.h"
+#include "engine/serving/http/answer_parts.h"
 #include "engine/serving/http/endpoints.h"
 
 namespace step3::serving::http {
@@ -88,7 +88,7 @@ void Exchange::onOutcome(Outcome outcome) {
     } else if (outcome.answer) {
         ended_ = true;
         record_.status = 200;
-        if (const auto to = peer()) to->replyJson(200, *outcome.answer);
+        reply(200, *outcome.answer);
     } else {
         record_.generation = GenerationRecord{};
         record_.generation->stream = stream_ != nullptr;
@@ -135,9 +135,17 @@ void Exchange::send(std::size_t choice, const Event& event) {
     if (running_ > 0) return;
     ended_ = true;
     if (!to) return;
-    if (!stream_) return to->replyJson(200, whole_->body());
+    if (!stream_) return reply(200, whole_->body());
     to->sendPart(stream_->end());
     to->endStream();
+}
+
+void Exchange::reply(int status, const Json& body) {
+    const auto to = peer();
+    if (!to) return;
+    const std::string text = jsonText(body);
+    record_.responseBytes = text.size();
+    to->replyJson(status, text);
 }
 
 /// The first error ends the answer as a whole; requests that still run are stopped.
@@ -149,8 +157,8 @@ void Exchange::fail(const ApiError& error) {
     if (const auto to = peer(); to && streaming) {
         to->sendPart(stream_->fail(error));
         to->endStream();
-    } else if (to) {
-        to->replyJson(error.status(), error.json());
+    } else {
+        reply(error.status(), error.json());
     }
     cancelRequests();
 }
@@ -160,7 +168,7 @@ void Exchange::finish() {
         if (!(stream_ && record_.generation)) record_.status = kClientClosedRequest;
         record_.error = "the client disconnected";
     }
-    if (context_.log) context_.log(logLine(record_, std::chrono::steady_clock::now()));
+    context_.answered(record_);
     context_.exchanges.erase(shared_from_this());
     work_.reset();
 }

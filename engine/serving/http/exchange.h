@@ -22,7 +22,7 @@ namespace step3::serving::http {
 class Peer {
 public:
     virtual ~Peer() = default;
-    virtual void replyJson(int status, const Json& body) = 0;
+    virtual void replyJson(int status, const std::string& body) = 0;
     virtual void startStream() = 0;
     virtual void sendPart(const std::string& part) = 0;
     virtual void endStream() = 0;
@@ -56,6 +56,7 @@ private:
     void send(std::size_t choice, const Event& event);
     void fail(const ApiError& error);
     void cancelRequests();
+    void reply(int status, const Json& body);
     [[nodiscard]] std::shared_ptr<Peer> peer() const { return abandoned_ ? nullptr : peer_.lock(); }
     void finish();
 

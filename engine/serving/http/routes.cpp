@@ -21,6 +21,9 @@ constexpr std::array kEntries{
     RouteEntry{"/v1/models/{id}", Route::kModel, "GET, HEAD"},
     RouteEntry{"/v1/chat/completions", Route::kChatCompletions, "POST", true},
     RouteEntry{"/v1/completions", Route::kCompletions, "POST", true},
+    RouteEntry{"/v1/responses", Route::kResponses, "POST", true},
+    RouteEntry{"/v1/responses/{id}", Route::kResponse, "GET, HEAD"},
+    RouteEntry{"/v1/responses/{id}/cancel", Route::kCancelResponse, "POST"},
     RouteEntry{"/tokenize", Route::kTokenize, "POST", true},
     RouteEntry{"/detokenize", Route::kDetokenize, "POST", true},
 };

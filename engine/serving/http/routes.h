@@ -19,6 +19,9 @@ enum class Route {
     kModel,
     kChatCompletions,
     kCompletions,
+    kResponses,
+    kResponse,
+    kCancelResponse,
     kTokenize,
     kDetokenize,
     kUnknown

@@ -1,6 +1,7 @@
 #include "engine/serving/http/sampling_fields.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 
@@ -192,6 +193,16 @@ void readCommon(const Fields& body, Request& request) {
         }
         request.promptLogprobs = static_cast<std::int32_t>(*count);
     }
+}
+
+std::optional<std::string> readEffort(const Fields& fields, const char* name) {
+    auto effort = fields.text(name);
+    constexpr std::array kEfforts{"none", "minimal", "low", "medium", "high", "xhigh", "max"};
+    if (effort && std::find(kEfforts.begin(), kEfforts.end(), *effort) == kEfforts.end()) {
+        throw schemaError(fields.pathOf(name) + ": expected none, minimal, low, medium, high, xhigh or max",
+                          fields.pathOf(name));
+    }
+    return effort;
 }
 
 StreamFields readStream(const Fields& body) {

@@ -20,6 +20,9 @@ std::size_t readChoices(const Fields& body, sampling::SamplingParams& sampling);
 /// `return_token_ids`, `prompt_logprobs`. Throws ApiError.
 void readCommon(const Fields& body, Request& request);
 
+/// How much the model is to think: none, minimal, low, medium, high, xhigh or max. Throws ApiError.
+std::optional<std::string> readEffort(const Fields& fields, const char* name);
+
 struct StreamFields {
     bool stream = false;
     bool includeUsage = false;

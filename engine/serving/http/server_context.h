@@ -51,6 +51,14 @@ struct ServerContext {
     std::set<Session*> sessions;
     std::set<std::shared_ptr<Exchange>> exchanges;  // without their last event
     bool stopping = false;
+    metrics::HttpMetrics http;
+
+    /// A request has its answer: counts and logs it.
+    void answered(const AccessRecord& record) {
+        const auto now = std::chrono::steady_clock::now();
+        if (const auto counted = countedRequest(record, now)) http.add(*counted);
+        if (log) log(logLine(record, now));
+    }
 };
 
 }  // namespace step3::serving::http

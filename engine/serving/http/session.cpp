@@ -8,6 +8,7 @@
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/http/verb.hpp>
 
+#include "engine/serving/http/answer_parts.h"
 #include "engine/serving/http/request_id.h"
 
 namespace step3::serving::http {
@@ -180,6 +181,7 @@ void Session::onHeader() {
     headOnly_ = request.method() == bhttp::verb::head;
     allowOrigin_ = context_.cors.allowed(view(request[bhttp::field::origin]));
     record_.id = requestId(view(request["X-Request-Id"]));
+    record_.requestBytes = parser_->content_length().value_or(0);
     route_ = matchRoute(view(request.method_string()), view(request.target()));
     record_.method = request.method() == bhttp::verb::unknown ? "?" : std::string(request.method_string());
     record_.route = route_.route == Route::kUnknown ? "unknown" : std::string(route_.name);
@@ -315,19 +317,20 @@ void Session::reply(int status, const std::string& contentType, const std::strin
 
 void Session::replyAndLog(int status, const std::string& contentType, const std::string& body) {
     record_.status = status;
-    if (context_.log) context_.log(logLine(record_, std::chrono::steady_clock::now()));
+    record_.responseBytes = body.size();
+    context_.answered(record_);
     reply(status, contentType, body);
 }
 
 void Session::refuse(const ApiError& error) {
     record_.error = error.what();
-    replyAndLog(error.status(), kJsonType, error.json().dump(-1, ' ', false, Json::error_handler_t::replace));
+    replyAndLog(error.status(), kJsonType, jsonText(error.json()));
 }
 
-void Session::replyJson(int status, const Json& body) {
+void Session::replyJson(int status, const std::string& body) {
     exchange_.reset();
     if (state_ == State::kClosed) return;
-    reply(status, kJsonType, body.dump(-1, ' ', false, Json::error_handler_t::replace));
+    reply(status, kJsonType, body);
 }
 
 void Session::startStream() {

@@ -37,7 +37,7 @@ public:
     /// Ends the connection now, whatever it is doing.
     void close();
 
-    void replyJson(int status, const Json& body) override;
+    void replyJson(int status, const std::string& body) override;
     void startStream() override;
     void sendPart(const std::string& part) override;
     void endStream() override;

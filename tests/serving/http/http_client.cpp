@@ -123,6 +123,7 @@ std::vector<std::string> sseData(const std::string& body) {
     for (std::size_t from = 0; from < body.size();) {
         const std::size_t end = body.find("\n\n", from);
         REQUIRE(end != std::string::npos);
+        if (body.compare(from, 7, "event: ") == 0) from = body.find('\n', from) + 1;
         REQUIRE(body.compare(from, 6, "data: ") == 0);
         data.push_back(body.substr(from + 6, end - from - 6));
         REQUIRE(data.back().find('\n') == std::string::npos);

@@ -57,7 +57,7 @@ private:
     std::string buffer_;
 };
 
-/// The `data:` lines of a stream, without "data: ".
+/// The `data:` lines of a stream, without "data: "; a line with the event's name may go before each.
 std::vector<std::string> sseData(const std::string& body);
 
 }  // namespace step3::serving::http::testing

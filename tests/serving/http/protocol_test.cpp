@@ -27,6 +27,15 @@ TEST_CASE("small routes") {
     CHECK(metrics.header("content-type") == "text/plain; version=0.0.4; charset=utf-8");
     CHECK_THAT(metrics.body,
                Catch::Contains("\nvllm:num_requests_running{engine=\"0\",model_name=\"scripted\"} 0.0\n"));
+    // Routes that watch the server are not counted, the others are.
+    CHECK_THAT(metrics.body, !Catch::Contains("handler=\"/ping\""));
+    CHECK(running.get("/v1/nothing").status == 404);
+    CHECK(running.post(kChat, kHello).status == 200);
+    const std::string counted = running.get("/metrics").body;
+    CHECK_THAT(counted, Catch::Contains("http_requests_total{handler=\"none\",method=\"GET\",status=\"4xx\"} 1.0\n"));
+    CHECK_THAT(counted, Catch::Contains("http_request_size_bytes_sum{handler=\"/v1/chat/completions\"} " +
+                                        std::to_string(std::string(kHello).size()) + ".0\n"));
+    CHECK_THAT(counted, Catch::Contains("\nprocess_resident_memory_bytes "));
     CHECK(running.get("/v1/step3/stats").json().contains("kv"));
     CHECK(running.get("/load").json() == Json::parse(R"({"server_load":0})"));
     const Json list = running.get("/v1/models").json();
