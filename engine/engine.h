@@ -169,7 +169,14 @@ struct Metrics {
     std::uint64_t kvBlocksCached = 0, kvBlockTokens = 0;
     double attentionBusySeconds = 0, ffnBusySeconds = 0, linkSeconds = 0;
     double visionSeconds = 0, samplingSeconds = 0;
-    double idleSeconds = 0;  // the scheduler had nothing to do
+    double idleSeconds = 0;    // the scheduler had nothing to do
+    double lmHeadSeconds = 0;  // part of attentionBusySeconds
+    // What the link carried to the FFN role and back; the seconds are those of linkSeconds.
+    std::uint64_t toFfnBytes = 0, toAttentionBytes = 0;
+    double toFfnSeconds = 0, toAttentionSeconds = 0;
+    std::uint64_t microBatchesInFlight = 0;
+    double expertImbalance = 1;         // most over mean tokens of an expert, all layers together
+    std::uint64_t memoryFreeBytes = 0;  // of this machine
     std::uint64_t imagesEncoded = 0, imageCacheHits = 0, preemptions = 0;
     std::uint64_t prefixQueryTokens = 0, prefixHitTokens = 0;  // prompt tokens looked up and found at admission
     std::uint64_t steps = 0;

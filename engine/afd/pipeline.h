@@ -40,6 +40,11 @@ struct PipelineStats {
     double linkSeconds = 0;
     std::uint64_t steps = 0;
     std::uint64_t tokens = 0;
+    double lmHeadSeconds = 0;   // part of attentionSeconds
+    double receiveSeconds = 0;  // part of linkSeconds: waiting for results; the rest is spent sending
+    std::uint64_t toFfnBytes = 0, toAttentionBytes = 0;  // handed to the link and taken from it
+    int microBatchesInFlight = 0;                        // of the step under way
+    std::vector<std::uint64_t> expertTokens;             // [E] tokens sent to each expert, of all layers together
 };
 
 /// Choices of a pipeline whose two roles run on the CPU.

@@ -32,6 +32,25 @@ void show(const StepObserver& observer, const std::string& name, std::span<const
     if (observer.floats) observer.floats(name, values, width);
 }
 
+/// Tells how many micro-batches are under way for as long as it lives.
+class InFlight {
+public:
+    InFlight(std::mutex& mutex, int& count, std::size_t batches) : mutex_(mutex), count_(count) {
+        set(static_cast<int>(batches));
+    }
+    ~InFlight() { set(0); }
+    InFlight(const InFlight&) = delete;
+    InFlight& operator=(const InFlight&) = delete;
+
+private:
+    void set(int count) {
+        const std::lock_guard lock(mutex_);
+        count_ = count;
+    }
+    std::mutex& mutex_;
+    int& count_;
+};
+
 }  // namespace
 
 TwoRolePipeline::TwoRolePipeline(model::TextConfig config, std::unique_ptr<attention::AttentionBackend> attention,
@@ -100,6 +119,8 @@ std::vector<float> TwoRolePipeline::step(std::span<const StepEntry> entries, con
     const Clock::time_point begin = Clock::now();
     const LinkTimes before = link_->times();
     linkCallSeconds_ = 0;
+    counted_ = {};
+    counted_.expertTokens.resize(static_cast<std::size_t>(config_.numExperts));
 
     std::vector<attention::StepTokens> tokens;
     std::vector<std::int64_t> logitRows;
@@ -112,10 +133,14 @@ std::vector<float> TwoRolePipeline::step(std::span<const StepEntry> entries, con
     }
     std::vector<float> logits(logitRows.size() * static_cast<std::size_t>(config_.vocabSize));
 
+    const std::vector<RowRange> batches = cut(rows, microBatches_);
+    const InFlight inFlight(statsMutex_, stats_.microBatchesInFlight, batches.size());
     attention_->beginStep(tokens);
     if (observer != nullptr) show(*observer, "embeds", attention_->residual(), config_.hiddenSize);
-    walkLayers(cut(rows, microBatches_), observer);
+    walkLayers(batches, observer);
+    const Clock::time_point head = Clock::now();
     attention_->logits(logitRows, logits.data());
+    counted_.lmHeadSeconds = secondsSince(head);
     if (observer != nullptr) {
         show(*observer, "final_norm", attention_->finalNorm(), config_.hiddenSize);
         show(*observer, "logits", logits, config_.vocabSize);
@@ -123,14 +148,31 @@ std::vector<float> TwoRolePipeline::step(std::span<const StepEntry> entries, con
     attention_->endStep();
 
     const LinkTimes after = link_->times();
-    const double ffn = after.ffnSeconds - before.ffnSeconds;
+    countStep(secondsSince(begin), after.ffnSeconds - before.ffnSeconds, rows);
+    return logits;
+}
+
+void TwoRolePipeline::countSent(const FfnRequest& request) {
+    const auto routed = request.expertIds != nullptr ? request.tokens * config_.topK : 0;
+    for (std::int64_t i = 0; i < routed; ++i) ++counted_.expertTokens[static_cast<std::size_t>(request.expertIds[i])];
+    counted_.toFfnBytes += static_cast<std::uint64_t>(request.tokens * config_.hiddenSize) * sizeof(float) +
+                           static_cast<std::uint64_t>(routed) * (sizeof(std::int32_t) + sizeof(float));
+}
+
+void TwoRolePipeline::countStep(double seconds, double ffnSeconds, std::int64_t rows) {
+    const double link = std::max(0.0, linkCallSeconds_ - ffnSeconds);
     const std::lock_guard lock(statsMutex_);
-    stats_.ffnSeconds += ffn;
-    stats_.linkSeconds += std::max(0.0, linkCallSeconds_ - ffn);
-    stats_.attentionSeconds += std::max(0.0, secondsSince(begin) - linkCallSeconds_);
+    stats_.ffnSeconds += ffnSeconds;
+    stats_.linkSeconds += link;
+    stats_.receiveSeconds += std::min(link, counted_.receiveSeconds);
+    stats_.attentionSeconds += std::max(0.0, seconds - linkCallSeconds_);
+    stats_.lmHeadSeconds += counted_.lmHeadSeconds;
     stats_.steps += 1;
     stats_.tokens += static_cast<std::uint64_t>(rows);
-    return logits;
+    stats_.toFfnBytes += counted_.toFfnBytes;
+    stats_.toAttentionBytes += counted_.toAttentionBytes;
+    stats_.expertTokens.resize(counted_.expertTokens.size());
+    for (std::size_t i = 0; i < counted_.expertTokens.size(); ++i) stats_.expertTokens[i] += counted_.expertTokens[i];
 }
 
 /// A layer of a micro-batch is attention, then the FFN behind the link. Without an observer a micro-batch's FFN result
@@ -146,6 +188,7 @@ void TwoRolePipeline::walkLayers(const std::vector<RowRange>& batches, const Ste
             const Clock::time_point begin = Clock::now();
             link_->send(slot, request);
             linkCallSeconds_ += secondsSince(begin);
+            countSent(request);
         }
         if (observer == nullptr) continue;
         show(*observer, layerName(layer, "after_attn"), attention_->residual(), config_.hiddenSize);
@@ -160,7 +203,10 @@ void TwoRolePipeline::walkLayers(const std::vector<RowRange>& batches, const Ste
 void TwoRolePipeline::finishFfn(int slot, RowRange rows) {
     const Clock::time_point begin = Clock::now();
     const float* output = link_->receive(slot);
-    linkCallSeconds_ += secondsSince(begin);
+    const double seconds = secondsSince(begin);
+    linkCallSeconds_ += seconds;
+    counted_.receiveSeconds += seconds;
+    counted_.toAttentionBytes += static_cast<std::uint64_t>(rows.size() * config_.hiddenSize) * sizeof(float);
     attention_->addFfn(rows, output);
 }
 

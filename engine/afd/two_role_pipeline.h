@@ -29,13 +29,17 @@ private:
     void checkEntries(std::span<const StepEntry> entries) const;
     void walkLayers(const std::vector<RowRange>& batches, const StepObserver* observer);
     void finishFfn(int slot, RowRange rows);
+    void countSent(const FfnRequest& request);
+    void countStep(double seconds, double ffnSeconds, std::int64_t rows);
     void showRouting(std::int64_t layer, const StepObserver& observer) const;
 
     model::TextConfig config_;
     std::unique_ptr<attention::AttentionBackend> attention_;
     std::unique_ptr<Link> link_;
     int microBatches_;
-    double linkCallSeconds_ = 0;  // of the step under way: spent in send and receive
+    // Of the step under way.
+    double linkCallSeconds_ = 0;  // spent in send and receive
+    PipelineStats counted_;       // what is counted on the way: bytes, tokens of experts, receiving, LM head
 
     mutable std::mutex statsMutex_;
     PipelineStats stats_;

@@ -167,7 +167,8 @@ void writeStages(PrometheusWriter& out, const Metrics& m, const Reporter& report
         out.sample(name, {{"role", role}, {"instance", reporter.engine}, {label, value}}, number);
     };
     out.family("step3_stage_busy_seconds_total", "counter", "Time the stages of each role have worked.");
-    sample("step3_stage_busy_seconds_total", "attention", "stage", "attn", m.attentionBusySeconds);
+    sample("step3_stage_busy_seconds_total", "attention", "stage", "attn", m.attentionBusySeconds - m.lmHeadSeconds);
+    sample("step3_stage_busy_seconds_total", "attention", "stage", "lm_head", m.lmHeadSeconds);
     sample("step3_stage_busy_seconds_total", "attention", "stage", "vision", m.visionSeconds);
     sample("step3_stage_busy_seconds_total", "attention", "stage", "sampling", m.samplingSeconds);
     sample("step3_stage_busy_seconds_total", "ffn", "stage", "moe", m.ffnBusySeconds);
@@ -178,6 +179,9 @@ void writeStages(PrometheusWriter& out, const Metrics& m, const Reporter& report
     sample("step3_stage_idle_seconds_total", "ffn", "reason", "wait_peer",
            m.attentionBusySeconds + m.linkSeconds + others);
     sample("step3_stage_idle_seconds_total", "ffn", "reason", "no_work", m.idleSeconds);
+    for (const char* role : {"attention", "ffn"}) {
+        sample("step3_stage_idle_seconds_total", role, "reason", "barrier", 0);  // one instance of each: none waits
+    }
     out.family("step3_stage_duration_seconds", "histogram", "Time of a role in one step.");
     for (const int phase : {0, 1}) {
         const std::string name = phase == 0 ? "prefill" : "decode";
@@ -197,6 +201,39 @@ void writeStages(PrometheusWriter& out, const Metrics& m, const Reporter& report
     out.sample("step3_pipeline_bubble_ratio", {{"role", "ffn"}}, ratio(m.attentionShare + m.linkShare, inSteps));
 }
 
+/// Both roles are in this process: the link hands over memory, and no transfer is hidden by compute.
+void writeLink(PrometheusWriter& out, const Metrics& m, const Reporter& reporter) {
+    struct Direction {
+        const char* name;
+        double bytes, seconds;
+    };
+    const Direction directions[] = {{"a2f", number(m.toFfnBytes), m.toFfnSeconds},
+                                    {"f2a", number(m.toAttentionBytes), m.toAttentionSeconds}};
+    const auto transfer = [&](const char* name, const char* help, double Direction::*value) {
+        out.family(name, "counter", help);
+        for (const Direction& each : directions) {
+            out.sample(
+                name,
+                {{"direction", each.name}, {"src", reporter.engine}, {"dst", reporter.engine}, {"transport", "local"}},
+                each.*value);
+        }
+    };
+    transfer("step3_afd_transfer_bytes_total", "Bytes that the link carried.", &Direction::bytes);
+    transfer("step3_afd_transfer_seconds_total", "Time that the link took.", &Direction::seconds);
+    out.family("step3_afd_exposed_comm_seconds_total", "counter", "Transfer time that no compute has hidden.");
+    for (const Direction& each : directions) {
+        out.sample("step3_afd_exposed_comm_seconds_total", {{"direction", each.name}}, each.seconds);
+    }
+    out.family("step3_afd_microbatches_in_flight", "gauge", "Micro-batches of the step under way.");
+    out.sample("step3_afd_microbatches_in_flight", {{"instance", reporter.engine}}, number(m.microBatchesInFlight));
+    out.family("step3_expert_imbalance_ratio", "gauge", "Most over mean tokens of an expert, all layers together.");
+    out.sample("step3_expert_imbalance_ratio", {}, m.expertImbalance);
+    out.family("step3_peer_up", "gauge", "1 if the role's instance answers.");
+    for (const char* role : {"attention", "ffn"}) {
+        out.sample("step3_peer_up", {{"role", role}, {"instance", reporter.engine}, {"address", "local"}}, 1);
+    }
+}
+
 void writeMemory(PrometheusWriter& out, const Metrics& m, const ModelInfo& model, const Reporter& reporter) {
     const Labels instance{{"instance", reporter.engine}};
     out.family("step3_kv_blocks", "gauge", "Pages of the KV cache.");
@@ -211,6 +248,7 @@ void writeMemory(PrometheusWriter& out, const Metrics& m, const ModelInfo& model
     out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "weights"}}, number(model.weightBytes));
     out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "kv"}},
                number(m.kvBlocks * model.kvBytesPerToken * m.kvBlockTokens));
+    out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "free"}}, number(m.memoryFreeBytes));
     out.family("step3_vision_images_total", "counter", "Pictures encoded.");
     out.sample("step3_vision_images_total", instance, number(m.imagesEncoded));
     out.family("step3_vision_encode_seconds", "histogram", "Time to encode one picture.");
@@ -231,6 +269,7 @@ void writeEngineMetrics(PrometheusWriter& out, const Metrics& metrics, const Mod
     writeHistograms(page, metrics.histograms);
     writeRejections(out, metrics, reporter);
     writeStages(out, metrics, reporter);
+    writeLink(out, metrics, reporter);
     writeMemory(out, metrics, model, reporter);
 }
 

@@ -122,7 +122,11 @@ public:
         return scheduler_->submit(build(request), request, std::move(sinks), submitted);
     }
     void cancel(RequestId id) override { scheduler_->cancel(id); }
-    [[nodiscard]] Metrics metrics() const override { return scheduler_->metrics(); }
+    [[nodiscard]] Metrics metrics() const override {
+        Metrics metrics = scheduler_->metrics();
+        metrics.memoryFreeBytes = model::availableMemory();
+        return metrics;
+    }
 
 private:
     [[nodiscard]] serving::Prompt build(const Request& request) const {

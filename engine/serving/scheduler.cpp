@@ -132,10 +132,22 @@ void Scheduler::cancel(RequestId id) {
 
 Metrics Scheduler::metrics() const {
     Metrics result = recorder_.read();
-    const metrics::RoleSeconds roles = roleSeconds();
-    result.attentionBusySeconds = roles.attention;
-    result.ffnBusySeconds = roles.ffn;
-    result.linkSeconds = roles.link;
+    const afd::PipelineStats stats = model_.pipeline->stats();
+    result.attentionBusySeconds = stats.attentionSeconds;
+    result.ffnBusySeconds = stats.ffnSeconds;
+    result.linkSeconds = stats.linkSeconds;
+    result.lmHeadSeconds = stats.lmHeadSeconds;
+    result.toFfnBytes = stats.toFfnBytes;
+    result.toAttentionBytes = stats.toAttentionBytes;
+    result.toFfnSeconds = stats.linkSeconds - stats.receiveSeconds;
+    result.toAttentionSeconds = stats.receiveSeconds;
+    result.microBatchesInFlight = static_cast<std::uint64_t>(stats.microBatchesInFlight);
+    const auto& experts = stats.expertTokens;
+    const double all = std::accumulate(experts.begin(), experts.end(), 0.0);
+    if (all > 0) {
+        const auto most = static_cast<double>(*std::max_element(experts.begin(), experts.end()));
+        result.expertImbalance = most * static_cast<double>(experts.size()) / all;
+    }
     return result;
 }
 

@@ -128,6 +128,7 @@ public:
         return ids;
     }
     [[nodiscard]] std::string tokenBytes(TokenId id) const override { return std::string(vocabulary_.bytes(id)); }
+    [[nodiscard]] std::string tokenText(TokenId id) const override { return std::string(vocabulary_.text(id)); }
     [[nodiscard]] std::optional<TokenId> idOf(std::string_view token) const override { return vocabulary_.find(token); }
     [[nodiscard]] bool isSpecial(TokenId id) const override { return vocabulary_.isSpecial(id); }
     [[nodiscard]] std::int64_t vocabSize() const override { return vocabulary_.size(); }

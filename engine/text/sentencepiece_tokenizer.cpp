@@ -46,6 +46,9 @@ public:
         return id >= 0 && static_cast<std::size_t>(id) < bytes_.size() ? bytes_[static_cast<std::size_t>(id)]
                                                                        : std::string();
     }
+    [[nodiscard]] std::string tokenText(TokenId id) const override {
+        return id >= 0 && static_cast<std::size_t>(id) < bytes_.size() ? processor_.IdToPiece(id) : std::string();
+    }
     [[nodiscard]] std::optional<TokenId> idOf(std::string_view token) const override {
         const int id = processor_.PieceToId({token.data(), token.size()});
         if (processor_.IdToPiece(id) != token) return std::nullopt;  // the unknown piece stands for anything it lacks

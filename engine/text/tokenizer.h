@@ -27,6 +27,8 @@ public:
     [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text) const = 0;
     /// The raw bytes a token stands for (may be part of a UTF-8 sequence); empty for an unknown id.
     [[nodiscard]] virtual std::string tokenBytes(TokenId id) const = 0;
+    /// A token as its vocabulary spells it, e.g. "Ġworld" or "▁world"; empty for an unknown id.
+    [[nodiscard]] virtual std::string tokenText(TokenId id) const { return tokenBytes(id); }
     /// Id of a token by its exact text, e.g. "<im_patch>".
     [[nodiscard]] virtual std::optional<TokenId> idOf(std::string_view token) const = 0;
     [[nodiscard]] virtual bool isSpecial(TokenId id) const = 0;

@@ -37,15 +37,15 @@ public:
         return contains(id) ? std::string_view(block_).substr(entry(id).bytes, entry(id).bytesSize)
                             : std::string_view();
     }
+    [[nodiscard]] std::string_view text(TokenId id) const {
+        return contains(id) ? std::string_view(block_).substr(entry(id).text, entry(id).textSize) : std::string_view();
+    }
     [[nodiscard]] bool isSpecial(TokenId id) const { return contains(id) && entry(id).special; }
     /// One more than the largest id.
     [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(entries_.size()); }
 
 private:
     [[nodiscard]] const Entry& entry(TokenId id) const { return entries_[static_cast<std::size_t>(id)]; }
-    [[nodiscard]] std::string_view text(TokenId id) const {
-        return std::string_view(block_).substr(entry(id).text, entry(id).textSize);
-    }
     [[nodiscard]] std::size_t slotOf(std::string_view text) const;
     void grow(std::size_t tokens);
 

@@ -1,6 +1,7 @@
 // Sequences of a pipeline on the golden checkpoint: what they keep and what they forget.
 
 #include <filesystem>
+#include <numeric>
 
 #include <catch2/catch.hpp>
 
@@ -32,6 +33,30 @@ struct Machine {
 };
 
 }  // namespace
+
+TEST_CASE("a pipeline counts what its link carries and its experts get") {
+    Machine machine;
+    const auto sequence = machine.pipeline->newSequence({});
+    CHECK(machine.pipeline->stats().toFfnBytes == 0);
+    machine.feed(*sequence, someIds(5, 0));
+    const afd::PipelineStats one = machine.pipeline->stats();
+    machine.feed(*sequence, someIds(10, 0));
+    const afd::PipelineStats two = machine.pipeline->stats();
+    CHECK(one.tokens == 5);
+    CHECK(one.toAttentionBytes > 0);
+    CHECK(one.toFfnBytes > one.toAttentionBytes);  // the router's choice goes along
+    CHECK(two.toFfnBytes == 3 * one.toFfnBytes);
+    CHECK(two.toAttentionBytes == 3 * one.toAttentionBytes);
+    const auto all = [](const afd::PipelineStats& stats) {
+        return std::accumulate(stats.expertTokens.begin(), stats.expertTokens.end(), std::uint64_t{0});
+    };
+    CHECK(all(one) > 0);
+    CHECK(all(two) == 3 * all(one));
+    CHECK(two.lmHeadSeconds > 0);
+    CHECK(two.lmHeadSeconds <= two.attentionSeconds);
+    CHECK(two.receiveSeconds <= two.linkSeconds);
+    CHECK(two.microBatchesInFlight == 0);
+}
 
 TEST_CASE("a truncated sequence goes on as if the forgotten tokens had never been") {
     Machine machine;

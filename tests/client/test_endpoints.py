@@ -62,6 +62,8 @@ def test_tokenize_and_back(server, model):
     assert body["count"] == len(body["tokens"]) == len(body["token_strs"])
     assert server.post("/detokenize", {"tokens": body["tokens"]}).json == {"prompt": text}
     assert server.post("/tokenize", {"prompt": text}).json["token_strs"] is None
+    # As the vocabulary spells them: a space is a mark.
+    assert "\u2581" in "".join(server.post("/tokenize", {"prompt": "a b", "return_token_strs": True}).json["token_strs"])
 
 
 def test_tokenize_a_conversation(server):

@@ -82,6 +82,8 @@ def test_bodies(server, body, param):
     ({"messages": [user(None)]}, SCHEMA, "body.messages.0.content"),
     ({"messages": [user(3)]}, SCHEMA, "body.messages.0.content"),
     ({"messages": ["hi"]}, SCHEMA, "body.messages.0"),
+    ({"messages": [{"role": "assistant", "tool_calls": [{"type": "x", "function": {"name": "f"}}]}]}, SCHEMA, "body.messages.0.tool_calls.0.type"),
+    ({"messages": [{"role": "assistant", "tool_calls": [{"type": "function"}]}]}, SCHEMA, "body.messages.0.tool_calls.0.function"),
     ({"messages": [user([{"type": "input_audio", "input_audio": {}}])]}, RULE, "body.messages.0.content.0.type"),
     ({"messages": [user([{"type": "video_url", "video_url": {}}])]}, RULE, "body.messages.0.content.0.type"),
     ({"messages": [user([{"type": "image_embeds", "image_embeds": ""}])]}, RULE, "body.messages.0.content.0.type"),

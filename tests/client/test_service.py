@@ -188,6 +188,29 @@ def test_http_series(page, name, kind, labels):
     assert all(set(given) - {"le"} == labels for _, given, _ in samples)
 
 
+@pytest.mark.parametrize("name,kind,labels", [
+    ("step3_stage_busy_seconds_total", "counter", {"role", "instance", "stage"}), ("step3_stage_idle_seconds_total", "counter", {"role", "instance", "reason"}),
+    ("step3_stage_duration_seconds", "histogram", {"role", "stage", "phase"}), ("step3_role_utilization_ratio", "gauge", {"role", "instance"}),
+    ("step3_afd_transfer_bytes_total", "counter", {"direction", "src", "dst", "transport"}),
+    ("step3_afd_transfer_seconds_total", "counter", {"direction", "src", "dst", "transport"}),
+    ("step3_afd_exposed_comm_seconds_total", "counter", {"direction"}), ("step3_afd_microbatches_in_flight", "gauge", {"instance"}),
+    ("step3_pipeline_bubble_ratio", "gauge", {"role"}), ("step3_expert_imbalance_ratio", "gauge", set()), ("step3_kv_blocks", "gauge", {"instance"}),
+    ("step3_kv_blocks_used", "gauge", {"instance"}), ("step3_kv_bytes", "gauge", {"instance"}), ("step3_device_memory_bytes", "gauge", {"device", "kind"}),
+    ("step3_vision_images_total", "counter", {"instance"}), ("step3_vision_encode_seconds", "histogram", {"instance"}),
+    ("step3_peer_up", "gauge", {"role", "instance", "address"}), ("step3_build_info", "gauge", {"version", "commit", "simd", "cuda"}),
+])
+def test_own_series(page, name, kind, labels):
+    found, samples = page[name]
+    assert found == kind and samples
+    assert all(set(given) - {"le"} == labels for _, given, _ in samples)
+
+
+def test_stage_buckets(page):
+    bounds = [labels["le"] for series, labels, _ in page["step3_stage_duration_seconds"][1] if series.endswith("_bucket")
+              and labels["role"] == "ffn" and labels["phase"] == "decode"]
+    assert [float(bound) for bound in bounds] == pytest.approx([digit * 10 ** power for power in range(-5, 0) for digit in (1, 2, 5)] + [1, float("inf")])
+
+
 def test_http_counts(fresh):
     fresh.chat(max_tokens=1)
     fresh.chat(temperature=9)

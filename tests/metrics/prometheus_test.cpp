@@ -105,8 +105,10 @@ TEST_CASE("prometheus: every series of the engine is there once, with vLLM's typ
     for (const char* name :
          {"step3_stage_busy_seconds_total", "step3_stage_idle_seconds_total", "step3_stage_duration_seconds",
           "step3_role_utilization_ratio", "step3_pipeline_bubble_ratio", "step3_kv_blocks", "step3_kv_blocks_used",
-          "step3_kv_bytes", "step3_device_memory_bytes", "step3_vision_images_total", "step3_vision_encode_seconds",
-          "step3_build_info"}) {
+          "step3_kv_bytes", "step3_device_memory_bytes", "step3_afd_transfer_bytes_total",
+          "step3_afd_transfer_seconds_total", "step3_afd_exposed_comm_seconds_total",
+          "step3_afd_microbatches_in_flight", "step3_expert_imbalance_ratio", "step3_peer_up",
+          "step3_vision_images_total", "step3_vision_encode_seconds", "step3_build_info"}) {
         CHECK(page.types.count(name) == 1);
     }
 }
@@ -124,12 +126,26 @@ TEST_CASE("prometheus: the values are the metrics'") {
     metrics.kvBlocksUsed = 2;
     metrics.kvBlockTokens = 64;
     metrics.ffnShare = 0.75;
+    metrics.toFfnBytes = 4096;
+    metrics.toAttentionSeconds = 0.5;
+    metrics.expertImbalance = 1.5;
+    metrics.attentionBusySeconds = 3;
+    metrics.lmHeadSeconds = 1;
     metrics.attentionShare = 0.25;
     metrics.histograms = Histograms(1000);
     metrics.histograms.interToken.observe(0.02, 7);
     const Page page = engineMetrics(metrics);
     const std::string labels = "{engine=\"0\",model_name=\"m\"}";
     CHECK(page.samples.at("vllm:num_requests_running" + labels) == "3.0");
+    const std::string local = "dst=\"0\",transport=\"local\"}";
+    CHECK(page.samples.at("step3_afd_transfer_bytes_total{direction=\"a2f\",src=\"0\"," + local) == "4096.0");
+    CHECK(page.samples.at("step3_afd_transfer_seconds_total{direction=\"f2a\",src=\"0\"," + local) == "0.5");
+    CHECK(page.samples.at("step3_afd_exposed_comm_seconds_total{direction=\"f2a\"}") == "0.5");
+    CHECK(page.samples.at("step3_expert_imbalance_ratio") == "1.5");
+    const std::string attention = "step3_stage_busy_seconds_total{role=\"attention\",instance=\"0\",stage=";
+    CHECK(page.samples.at(attention + "\"attn\"}") == "2.0");
+    CHECK(page.samples.at(attention + "\"lm_head\"}") == "1.0");
+    CHECK(page.samples.at("step3_peer_up{role=\"ffn\",instance=\"0\",address=\"local\"}") == "1.0");
     CHECK(page.samples.at("vllm:kv_cache_usage_perc" + labels) == "0.25");
     CHECK(page.samples.at("vllm:mm_cache_queries_total" + labels) == "3.0");
     CHECK(page.samples.at("vllm:request_success_total{engine=\"0\",finished_reason=\"length\",model_name=\"m\"}") ==

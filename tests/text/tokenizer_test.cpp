@@ -57,6 +57,12 @@ TEST_CASE("special tokens are found in a text, and left out of the decoded one o
     CHECK(tokenizer->tokenBytes(-1).empty());
     CHECK(tokenizer->tokenBytes(1 << 20).empty());
     CHECK(!tokenizer->isSpecial(1 << 20));
+    // A token as the vocabulary spells it.
+    CHECK(tokenizer->tokenText(*id) == "<im_patch>");
+    for (const auto part : tokenizer->encode("Hello world")) CHECK(tokenizer->idOf(tokenizer->tokenText(part)) == part);
+    CHECK(tokenizer->tokenText(tokenizer->encode(" world").front()).starts_with("\u0120"));
+    CHECK(tokenizer->tokenText(-1).empty());
+    CHECK(tokenizer->tokenText(1 << 20).empty());
 }
 
 TEST_CASE("bytes that are no UTF-8 are encoded as the replacement character") {
@@ -113,6 +119,9 @@ TEST_CASE("a sentencepiece model gives its ids") {
     CHECK(!tokenizer->isSpecial(336));
     CHECK(tokenizer->tokenBytes(232) == "\xE4");
     CHECK(tokenizer->tokenBytes(272) == " w");
+    CHECK(tokenizer->tokenText(272) == "\u2581w");
+    CHECK(tokenizer->tokenText(232) == "<0xE4>");
+    CHECK(tokenizer->tokenText(400).empty());
     CHECK(!tokenizer->idOf("no such piece"));
     CHECK(tokenizer->decode({336, 232, 193, 164}) == " 你");
     CHECK(tokenizer->decode({336, 232, 193}) == " \uFFFD");

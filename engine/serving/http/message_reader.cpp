@@ -21,6 +21,9 @@ void readToolCalls(const Fields& fields, Message& message) {
         const Json& json = (*calls)[i];
         if (!json.is_object()) throw schemaError(path + ": expected an object, found " + kindOf(json), path);
         const Fields call(json, path);
+        if (call.text("type").value_or("function") != "function") {
+            throw schemaError(path + ".type: expected \"function\", found another", path + ".type");
+        }
         const auto function = call.object("function");
         if (!function) throw schemaError(path + ".function: expected an object, found none", path + ".function");
         message.toolCalls.push_back(

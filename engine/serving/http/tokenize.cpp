@@ -41,7 +41,7 @@ Json tokenize(const Fields& body, const ServedModel& model) {
     json["token_strs"] = nullptr;
     if (strings) {
         json["token_strs"] = Json::array();
-        for (const std::int32_t id : ids) json["token_strs"].push_back(tokenizerOf(model).tokenBytes(id));
+        for (const std::int32_t id : ids) json["token_strs"].push_back(tokenizerOf(model).tokenText(id));
     }
     return json;
 }
