@@ -33,7 +33,7 @@ struct ServeOptions {
     OpenOptions open;
     DraftChoice draft;
     serving::http::ServerOptions server;
-    std::string key;
+    std::vector<std::string> keys;
     fs::path keyFile;
     bool noKey = false;
     KvChoice kv;
@@ -42,13 +42,13 @@ struct ServeOptions {
 };
 
 std::vector<std::string> collectKeys(const ServeOptions& options) {
-    if (options.noKey && !(options.keyFile.empty() && options.key.empty()))
+    if (options.noKey && !(options.keyFile.empty() && options.keys.empty()))
         throw UsageError("--no-api-key and --api-key or --api-key-file exclude each other");
     if (options.noKey) return {};
-    if (!options.key.empty()) {
+    if (!options.keys.empty()) {
         printWarning(kName, std::string("a key on the command line is visible in the process list; use ") +
                                 kKeyVariable + " or --api-key-file");
-        return {options.key};
+        return options.keys;
     }
     return options.keyFile.empty() ? keysOf(kKeyVariable) : readKeyFile(options.keyFile, kName);
 }
@@ -190,7 +190,7 @@ void addRequestOptions(CLI::App& command, ServeOptions& options) {
     auto* file =
         command.add_option("--api-key-file", options.keyFile, "File with the keys that clients may show, one a line");
     file->type_name("FILE")->group(group);
-    command.add_option("--api-key", options.key, "One such key; other users of the machine can see it")
+    command.add_option("--api-key", options.keys, "Such keys themselves; other users of the machine can see them")
         ->type_name("KEY")
         ->excludes(file)
         ->group(group);

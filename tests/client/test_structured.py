@@ -60,6 +60,17 @@ def test_structured_outputs(server, temperature):
     assert answer(grammar='root ::= "a" ("b" | "c") "!"') in ("ab!", "ac!")
 
 
+def test_structural_tag(server):
+    tag = {"structures": [{"begin": "<f>", "schema": SCHEMA, "end": "</f>"}], "triggers": ["<"]}
+    begin = server.post("/tokenize", {"prompt": "<", "add_special_tokens": False}).json["tokens"][-1]
+    for form in ({"response_format": {"type": "structural_tag", **tag}}, {"structured_outputs": {"structural_tag": json.dumps(tag)}}):
+        text = content(server, **form, logit_bias={str(begin): 100}, temperature=0)
+        found = re.match(r"[^<]*<f>(.*?)</f>", text)
+        assert found, text
+        assert json.loads(found[1])["size"] in (1, 2, 3)
+    assert "<" not in content(server, response_format={"type": "structural_tag", **tag}, logit_bias={str(begin): -100}, temperature=0)
+
+
 def test_form_in_a_stream_and_in_a_completion(client, server, model):
     stream = client.chat.completions.create(model=model, messages=[user("Is it?")], stream=True, reasoning_effort="none",
                                             extra_body={"structured_outputs": {"choice": ["yes", "no"]}})
@@ -128,6 +139,7 @@ def test_calls_through_the_client(client, model):
     {"structured_outputs": {"json": SCHEMA, "regex": "a"}},
     {"structured_outputs": {}},
     {"response_format": {"type": "structural_tag"}},
+    {"response_format": {"type": "structural_tag", "structures": [{"begin": "x", "schema": {}, "end": ""}], "triggers": ["<f"]}},
 ])
 def test_forms_that_cannot_be_are_refused(server, form):
     answer = server.chat(**form)

@@ -11,6 +11,7 @@
 #include "engine/sampling/structured/free_text.h"
 #include "engine/sampling/structured/gbnf.h"
 #include "engine/sampling/structured/json_schema.h"
+#include "engine/sampling/structured/structural_tag.h"
 #include "tests/sampling/structured_support.h"
 
 using namespace step3;
@@ -171,6 +172,30 @@ TEST_CASE("constraint: other kinds of forms") {
         const auto program = compile(formOf(Kind::kRegex, "(red|é)+-\\d{2,3}"));
         Language language = regex("(red|é)+-\\d{2,3}");
         for (int i = 0; i < 50; ++i) CHECK(language.matches(walk(TokenConstraint(program), random, 500).value()));
+    }
+    SECTION("structural_tag") {
+        const char* const tag =
+            R"({"triggers":["<a","<b>"],"structures":[{"begin":"<a1>","schema":{"enum":[1,2]},"end":"</a>"},
+                {"begin":"<a2>","schema":{"type":"boolean"},"end":"."},{"begin":"<b>","schema":{"const":"x"},"end":""}]})";
+        Language language([&](Grammar& grammar) { return structuralTags(grammar, tag); });
+        const auto program = compile(formOf(Kind::kStructuralTag, tag));
+        for (int i = 0; i < 50; ++i) {
+            if (const auto text = walk(TokenConstraint(program), random, 500)) CHECK(language.matches(*text));
+        }
+        for (const char* good : {"", "free <c> text", "<a1>1</a>", "x<a1>2</a>y<a2>true.<b>\"x\"z", "<<b>\"x\""}) {
+            INFO(good);
+            CHECK(language.matches(good));
+        }
+        for (const char* bad : {"<a", "<a3>", "<a1>3</a>", "<a1>1", "<a2>1.", "<b>x", "x <ab"}) {
+            INFO(bad);
+            CHECK_FALSE(language.matches(bad));
+        }
+        CHECK(refusal([&] {
+                  compile(formOf(Kind::kStructuralTag, R"({"triggers":["<"],"structures":[
+                {"begin":"f","schema":{},"end":""}]})"));
+              }) == "structural_tag: structures[0].begin: expected one of the triggers at its beginning, found none");
+        CHECK(refusal([&] { compile(formOf(Kind::kStructuralTag, R"({"triggers":[],"structures":[]})")); }) ==
+              "structural_tag: triggers must not be empty");
     }
     SECTION("grammar") {
         const auto program =

@@ -55,6 +55,15 @@ TEST_CASE("server: forms of answers are read from all their fields") {
     const auto pattern = formOf(R"({"guided_regex":"a+"})");
     CHECK(pattern.kind == Kind::kRegex);
     CHECK(pattern.text == "a+");
+    const std::string tag =
+        R"({"triggers":["<f"],"structures":[{"begin":"<f>","schema":{"type":"null"},"end":"</f>"}]})";
+    const auto legacy = formOf((R"({"response_format":{"type":"structural_tag",)" + tag.substr(1) + "}").c_str());
+    CHECK(legacy.kind == Kind::kStructuralTag);
+    CHECK(legacy.text == tag);
+    CHECK(formOf(R"({"response_format":{"type":"structural_tag","format":{"type":"triggered_tags","triggers":["<f"],
+        "tags":[{"begin":"<f>","content":{"type":"json_schema","json_schema":{"type":"null"}},"end":"</f>"}]}}})")
+              .text == tag);
+    CHECK(formOf(Json{{"structured_outputs", {{"structural_tag", tag}}}}.dump().c_str()).text == tag);
     CHECK(formOf(R"({"guided_json":{"type":"null"}})").kind == Kind::kJsonSchema);
 }
 
@@ -70,12 +79,21 @@ TEST_CASE("server: forms that make no sense are refused by field") {
          "body.response_format.type"},
         {R"({"response_format":{"type":"json_schema"}})",
          "response_format of type \"json_schema\" needs json_schema.schema", "response_format"},
-        {R"({"response_format":{"type":"structural_tag"}})",
-         "response_format of type \"structural_tag\" is not supported by this server", "response_format"},
-        {R"({"structured_outputs":{}})", "structured_outputs needs one of json, regex, choice, grammar and json_object",
+        {R"({"response_format":{"type":"structural_tag"}})", "structural_tag needs structures and triggers",
+         "response_format"},
+        {R"({"response_format":{"type":"structural_tag","structures":[],"triggers":[1]}})",
+         "body.response_format.triggers: expected strings, found an integer", "body.response_format.triggers"},
+        {R"({"response_format":{"type":"structural_tag","structures":[{"begin":"<f>","end":""}],"triggers":["<f>"]}})",
+         "body.response_format.structures.0.schema: expected a schema, found none",
+         "body.response_format.structures.0.schema"},
+        {R"({"response_format":{"type":"structural_tag","format":{"type":"or"}}})",
+         "body.response_format.format.type: only \"triggered_tags\" is supported by this server",
+         "body.response_format.format.type"},
+        {R"({"structured_outputs":{}})",
+         "structured_outputs needs one of json, regex, choice, grammar, structural_tag and json_object",
          "structured_outputs"},
         {R"({"structured_outputs":{"structural_tag":"x"}})",
-         "structured_outputs.structural_tag is not supported by this server", "structured_outputs"},
+         "body.structured_outputs.structural_tag: expected the text of a JSON object", "structured_outputs"},
         {R"({"structured_outputs":{"choice":["a",1]}})",
          "body.structured_outputs.choice: expected strings, found an integer", "body.structured_outputs.choice"},
         {R"({"structured_outputs":{"regex":"a","choice":["b"]}})",

@@ -6,6 +6,7 @@
 #include "engine/sampling/structured/free_text.h"
 #include "engine/sampling/structured/gbnf.h"
 #include "engine/sampling/structured/regex.h"
+#include "engine/sampling/structured/structural_tag.h"
 #include "engine/sampling/structured/tool_grammar.h"
 #include "engine/text/tool_call_parser.h"
 
@@ -47,6 +48,7 @@ Grammar::Expr content(Grammar& grammar, const StructuredOutput& structured) {
             return grammar.choice(std::move(choices));
         }
         case Kind::kGrammar: return parseGbnf(grammar, structured.text);
+        case Kind::kStructuralTag: return structuralTags(grammar, structured.text);
         case Kind::kNone: break;
     }
     return grammar.empty();

@@ -11,11 +11,12 @@ namespace step3::sampling::structured {
 struct StructuredOutput {
     enum class Kind {
         kNone,
-        kJsonObject,  // any JSON object
-        kJsonSchema,  // `text` is a JSON schema
-        kRegex,       // the whole answer matches the regular expression `text`
-        kChoice,      // the answer is one of `choices`
-        kGrammar      // `text` is a grammar in GBNF notation
+        kJsonObject,    // any JSON object
+        kJsonSchema,    // `text` is a JSON schema
+        kRegex,         // the whole answer matches the regular expression `text`
+        kChoice,        // the answer is one of `choices`
+        kGrammar,       // `text` is a grammar in GBNF notation
+        kStructuralTag  // free text with parts of given forms: structuralTags() says what `text` is
     };
     Kind kind = Kind::kNone;
     std::string text;

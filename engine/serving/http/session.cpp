@@ -217,7 +217,8 @@ bool Session::refuseEarly() {
     const bool hasBody = parser_->content_length().value_or(parser_->chunked() ? 1 : 0) > 0;
     const bool keepAlive = keepAlive_;
     keepAlive_ = keepAlive && !hasBody;
-    if (route_.guarded && !context_.keys.admits(view(request[bhttp::field::authorization]))) {
+    const bool asksForMethods = request.method() == bhttp::verb::options;  // never needs a key
+    if (route_.guarded && !asksForMethods && !context_.keys.admits(view(request[bhttp::field::authorization]))) {
         replyAndLog(401, kJsonType, R"({"error":"Unauthorized"})");
         return true;
     }

@@ -18,14 +18,56 @@ std::string schemaText(const Json& schema) {
     return schema.is_string() ? schema.get<std::string>() : schema.dump();
 }
 
+/// One structure, as {begin, schema, end}, or as a tag {begin, content: {type: json_schema, json_schema}, end}.
+Json structureOf(const Fields& fields) {
+    const auto content = fields.object("content");
+    if (content && content->requiredText("type") != "json_schema") {
+        throw ruleError(content->pathOf("type") + ": only \"json_schema\" is supported by this server",
+                        content->pathOf("type"));
+    }
+    const auto schema = content ? content->object("json_schema") : fields.object("schema");
+    if (!schema)
+        throw schemaError(fields.pathOf("schema") + ": expected a schema, found none", fields.pathOf("schema"));
+    return Json{
+        {"begin", fields.requiredText("begin")}, {"schema", schema->json()}, {"end", fields.requiredText("end")}};
+}
+
+/// `structures` and `triggers`, or a `format` of type triggered_tags with `tags` and `triggers`.
+StructuredOutput structuralTag(const Fields& fields) {
+    const auto format = fields.object("format");
+    if (format && format->requiredText("type") != "triggered_tags") {
+        throw ruleError(format->pathOf("type") + ": only \"triggered_tags\" is supported by this server",
+                        format->pathOf("type"));
+    }
+    const Fields& from = format ? *format : fields;
+    const char* listName = format ? "tags" : "structures";
+    const Json* list = from.array(listName);
+    const Json* triggers = from.array("triggers");
+    if (list == nullptr || triggers == nullptr) {
+        throw ruleError(std::string("structural_tag needs ") + listName + " and triggers", "response_format");
+    }
+    Json normal{{"triggers", Json::array()}, {"structures", Json::array()}};
+    for (const Json& trigger : *triggers) {
+        if (!trigger.is_string()) {
+            throw schemaError(from.pathOf("triggers") + ": expected strings, found " + kindOf(trigger),
+                              from.pathOf("triggers"));
+        }
+        normal["triggers"].push_back(trigger);
+    }
+    for (std::size_t i = 0; i < list->size(); ++i) {
+        const std::string path = from.pathOf(listName) + "." + std::to_string(i);
+        if (!(*list)[i].is_object())
+            throw schemaError(path + ": expected an object, found " + kindOf((*list)[i]), path);
+        normal["structures"].push_back(structureOf(Fields((*list)[i], path)));
+    }
+    return {Kind::kStructuralTag, normal.dump(-1, ' ', false, Json::error_handler_t::replace), {}};
+}
+
 StructuredOutput responseFormat(const Fields& format) {
     const std::string type = format.requiredText("type");
     if (type == "text") return {};
     if (type == "json_object") return {Kind::kJsonObject, "", {}};
-    if (type == "structural_tag") {
-        throw ruleError("response_format of type \"structural_tag\" is not supported by this server",
-                        "response_format");
-    }
+    if (type == "structural_tag") return structuralTag(format);
     if (type != "json_schema") {
         throw schemaError("body.response_format.type: expected text, json_object, json_schema or structural_tag",
                           "body.response_format.type");
@@ -73,16 +115,24 @@ StructuredOutput readStructuredOutput(const Fields& body) {
         if (form.kind != Kind::kNone) forms.push_back(std::move(form));
     }
     if (const auto fields = body.object("structured_outputs")) {
-        for (const char* unsupported : {"structural_tag", "whitespace_pattern"}) {
-            if (fields->find(unsupported) == nullptr) continue;
-            throw ruleError(std::string("structured_outputs.") + unsupported + " is not supported by this server",
+        if (fields->find("whitespace_pattern") != nullptr) {
+            throw ruleError("structured_outputs.whitespace_pattern is not supported by this server",
                             "structured_outputs");
         }
         std::vector<StructuredOutput> own = formsOf(*fields, "");
         if (fields->boolean("json_object").value_or(false)) own.push_back({Kind::kJsonObject, "", {}});
+        if (const auto tag = fields->text("structural_tag")) {
+            const std::string path = fields->pathOf("structural_tag");
+            Json json;
+            if (readJson(*tag, json) || !json.is_object()) {
+                throw ruleError(path + ": expected the text of a JSON object", "structured_outputs");
+            }
+            own.push_back(structuralTag(Fields(json, path)));
+        }
         if (own.empty()) {
-            throw ruleError("structured_outputs needs one of json, regex, choice, grammar and json_object",
-                            "structured_outputs");
+            throw ruleError(
+                "structured_outputs needs one of json, regex, choice, grammar, structural_tag and json_object",
+                "structured_outputs");
         }
         forms.insert(forms.end(), own.begin(), own.end());
     }
