@@ -56,7 +56,8 @@ def decode_speed(runs):
 
 
 def chat_body(tokens, number=0):
-    return {"messages": [user(f"What is {number}?")], "ignore_eos": True, "max_tokens": tokens, "temperature": 1, "seed": number}
+    # With the ids every token is an event, also where its bytes are only a part of a character.
+    return {"messages": [user(f"What is {number}?")], "ignore_eos": True, "max_tokens": tokens, "temperature": 1, "seed": number, "return_token_ids": True}
 
 
 async def many(server, count, tokens):

@@ -316,9 +316,9 @@ TEST_CASE("keys: any of several, constant routes stay open, nothing is shown in 
         CHECK(running.get(guarded).status == 401);
     }
     CHECK(running.get("/v12").status == 404);
-    auto options = running.connect();
-    options.send("OPTIONS /v1/models HTTP/1.1\r\nHost: t\r\n\r\n");
-    CHECK(options.read().status == 405);
+    auto asking = running.connect();
+    asking.send("OPTIONS /v1/models HTTP/1.1\r\nHost: t\r\n\r\n");
+    CHECK(asking.read().status == 405);
     for (const char* open : {"/health", "/version", "/load", "/metrics", "/openapi.json"})
         CHECK(running.get(open).status == 200);
     CHECK(running.post("/detokenize", R"({"tokens":[2]})").status == 200);
