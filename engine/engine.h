@@ -19,6 +19,7 @@
 #include "engine/sampling/sampler.h"
 #include "engine/sampling/structured/structured_output.h"
 #include "engine/text/tokenizer.h"
+#include "kernels/attention/kv_format.h"
 
 /// The façade of the engine: open a model, submit requests, cancel, read metrics. Thread-safe, no Qt, no globals.
 namespace step3 {
@@ -128,10 +129,11 @@ using EventSink = std::function<void(const Event&)>;
 using RequestId = std::uint64_t;
 
 struct OpenOptions {
-    std::filesystem::path model;                   // folder
-    int threads = 0;                               // 0: all usable CPUs
-    model::WeightOptions weights;                  // where and in which formats the weights are kept
-    std::uint64_t kvMemoryBytes = 0;               // 0: a quarter of the free memory
+    std::filesystem::path model;      // folder
+    int threads = 0;                  // 0: all usable CPUs
+    model::WeightOptions weights;     // where and in which formats the weights are kept
+    std::uint64_t kvMemoryBytes = 0;  // 0: a quarter of the free memory
+    kernels::KvFormat kvFormat = kernels::KvFormat::kBf16;
     std::int32_t maxImageTokens = 8192;            // per picture
     std::int32_t maxRunning = 32;                  // requests decoded together
     std::int32_t maxWaiting = 256;                 // requests beyond these are refused
@@ -154,6 +156,7 @@ struct ModelInfo {
     std::uint64_t parametersTotal = 0, parametersActive = 0;
     std::uint64_t weightBytes = 0;
     std::uint64_t kvBytesPerToken = 0;
+    std::string kvFormat;  // as the command line names it: "bf16"
 };
 
 /// One consistent reading; counters since open.

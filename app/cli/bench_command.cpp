@@ -44,6 +44,7 @@ Json benchLayers(const BenchOptions& options) {
     layer.bf16 = options.weights.quant == "bf16";
     // FP8 is how Step3 is published: nothing to convert.
     if (options.weights.quant != "fp8") layer.formats = options.weights.formats();
+    layer.kvFormat = options.kv.kvFormat();
     layer.threads = options.threads;
     layer.batch = options.batch;
     layer.depth = options.depth;
@@ -57,6 +58,7 @@ Json bench(const BenchOptions& options) {
     const bool summary = !options.prompt && !options.decode && !options.drafts;
     run.weights = options.weights.options();
     run.kvMemoryBytes = options.kv.memoryBytes();
+    run.kvFormat = options.kv.kvFormat();
     run.threads = options.threads;
     // A model whose context is shorter is measured over half of it.
     run.prompt = summary ? std::min(kPrompt, config.text.maxPositions / 2) : options.prompt.value_or(0);

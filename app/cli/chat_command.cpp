@@ -96,6 +96,7 @@ int chat(const ChatOptions& options) {
     open.weights = options.weights.options();
     open.kvMemoryBytes = options.kv.memoryBytes();
     open.draft = options.draft.options();
+    open.kvFormat = options.kv.kvFormat();
     const auto engine = openModel(open);
     Conversation conversation(*engine, baseRequest(options, *engine));
     for (const auto& file : options.images) conversation.attach(file);

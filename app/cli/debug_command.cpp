@@ -188,7 +188,7 @@ int runDebug(std::vector<std::string> arguments) {
     app.add_option("--in", options.in, "Input, JSON (default: standard input)");
     app.add_option("--out", options.out,
                    "Output, JSON or safetensors (default: standard output; safetensors need a file)");
-    app.add_option("--numerics", options.numerics, "float32: weights dequantised, activations float32");
+    app.add_option("--numerics", options.numerics, "float32: weights dequantised, activations and KV cache float32");
     app.add_option("--backend", options.backend, "cpu");
     app.add_option("--kernels", options.kernels,
                    "auto, or the instruction set of the CPU kernels: scalar, avx2, avx512, avx512vnni");

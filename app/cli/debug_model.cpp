@@ -23,7 +23,11 @@ DebugModel::DebugModel(const std::filesystem::path& folder, const model::WeightO
     : checkpoint_(model::openWeights(folder, weights, pool_)) {}
 
 afd::Pipeline& DebugModel::pipeline() {
-    if (!pipeline_) pipeline_ = afd::Pipeline::createCpu(checkpoint_, pool_);
+    if (!pipeline_) {
+        afd::CpuPipelineOptions options;
+        options.kv.format = kernels::KvFormat::kF32;
+        pipeline_ = afd::Pipeline::createCpu(checkpoint_, pool_, options);
+    }
     return *pipeline_;
 }
 

@@ -38,6 +38,7 @@ Json benchImage(const ModelBenchOptions& run) {
     options.weights = run.weights;
     options.threads = run.threads;
     options.kvMemoryBytes = run.kvMemoryBytes;
+    options.kvFormat = run.kvFormat;
     const auto start = std::chrono::steady_clock::now();
     const auto engine = openModel(options);
     const double open = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

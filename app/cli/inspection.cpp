@@ -89,7 +89,7 @@ Inspection inspect(const std::filesystem::path& folder) {
         const auto formats = *model::parseWeightFormats(name);
         inspection.memoryByFormat.emplace_back(name, model::packedBytes(*checkpoint, formats));
     }
-    inspection.kvBytesPerToken = attention::kvBytesPerToken(text.numLayers, text.headDim);
+    inspection.kvBytesPerToken = attention::kvBytesPerToken(text.numLayers, text.headDim, OpenOptions{}.kvFormat);
     inspection.machine = thisMachine();
     return inspection;
 }

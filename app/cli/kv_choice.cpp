@@ -2,6 +2,10 @@
 
 #include <charconv>
 #include <cmath>
+#include <utility>
+#include <vector>
+
+#include "app/cli/command.h"
 
 namespace step3::cli {
 
@@ -32,6 +36,10 @@ std::uint64_t KvChoice::memoryBytes() const {
     return memory.empty() ? 0 : parseMemorySize(memory).value();
 }
 
+kernels::KvFormat KvChoice::kvFormat() const {
+    return kernels::parseKvFormat(format).value();
+}
+
 void addKvOptions(CLI::App& command, KvChoice& choice, const std::string& group) {
     const CLI::Validator size(
         [](std::string& text) {
@@ -44,6 +52,14 @@ void addKvOptions(CLI::App& command, KvChoice& choice, const std::string& group)
                     "Memory for keys and values, such as 512M or 8G (default: a quarter of what is free)")
         ->type_name("SIZE")
         ->check(size)
+        ->group(group);
+    std::vector<std::string> formats;
+    for (const kernels::KvFormat format : kernels::kAllKvFormats) formats.emplace_back(kernels::kvFormatName(format));
+    command
+        .add_option("--kv-format", choice.format,
+                    "Keys and values in memory: f32, bf16, fp8, int8 or int4 (default: bf16)")
+        ->type_name("FORMAT")
+        ->check(oneOf(std::move(formats)))
         ->group(group);
 }
 

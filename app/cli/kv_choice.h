@@ -7,14 +7,18 @@
 
 #include <CLI/CLI.hpp>
 
+#include "kernels/attention/kv_format.h"
+
 namespace step3::cli {
 
-/// --kv-memory of every command that opens a model.
+/// --kv-memory and --kv-format of every command that opens a model.
 struct KvChoice {
     std::string memory;
+    std::string format = "bf16";
 
     /// 0: none was chosen.
     [[nodiscard]] std::uint64_t memoryBytes() const;
+    [[nodiscard]] kernels::KvFormat kvFormat() const;
 };
 
 /// Bytes of "512M", "1.5G", "8GiB", or of a number alone, which counts GiB; powers of 1024. Absent: no such size.

@@ -81,7 +81,7 @@ public:
         : options_(options),
           pool_(options.threads),
           weights_(load()),
-          attention_(weights_, pool_, kernels::activeKernels(), {}),
+          attention_(weights_, pool_, kernels::activeKernels(), {options.kvFormat}),
           ffn_(weights_, pool_, kernels::activeKernels()) {
         for (std::int64_t b = 0; b < options_.batch; ++b) sequences_.push_back(attention_.newSequence({}));
         for (const auto& sequence : sequences_) prefill(*sequence);
@@ -92,8 +92,8 @@ public:
         const model::TextConfig& text = weights_->config().text;
         const std::string moe = "model.layers.1.";
         const auto experts = std::initializer_list<const char*>{"gate_proj", "up_proj", "down_proj"};
-        const std::uint64_t cache = static_cast<std::uint64_t>(options_.batch * options_.depth * 2 * text.headDim *
-                                                               static_cast<std::int64_t>(sizeof(float)));
+        const std::uint64_t cache = static_cast<std::uint64_t>(options_.batch * options_.depth) *
+                                    attention::kvBytesPerToken(1, text.headDim, options_.kvFormat);
         const std::uint64_t attention =
             sumOf(*weights_, moe + "self_attn.", {"q_proj", "k_proj", "v_proj", "wq", "o_proj"}) + cache;
         const std::uint64_t dense = sumOf(*weights_, "model.layers.0.mlp.", experts);

@@ -6,12 +6,14 @@
 
 #include "engine/json.h"
 #include "engine/model/weight_options.h"
+#include "kernels/attention/kv_format.h"
 
 namespace step3::cli {
 
 struct LayerBenchOptions {
     model::WeightFormats formats;  // kStored: FP8 as published, or BF16 if `bf16`
     bool bf16 = false;
+    kernels::KvFormat kvFormat = kernels::KvFormat::kBf16;
     int threads = 0;           // 0: all usable CPUs
     std::int64_t batch = 1;    // sequences that decode together
     std::int64_t depth = 512;  // tokens of context of each

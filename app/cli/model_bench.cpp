@@ -62,8 +62,10 @@ public:
             weights_ = model::openWeights(options.model, options.weights, pool_);
             const model::TextConfig& text = weights_->config().text;
             afd::CpuPipelineOptions pipeline;
+            pipeline.kv.format = options.kvFormat;
             if (options.kvMemoryBytes > 0) {
-                pipeline.kv.blocks = attention::kvBlocksIn(options.kvMemoryBytes, text.numLayers, text.headDim);
+                pipeline.kv.blocks =
+                    attention::kvBlocksIn(options.kvMemoryBytes, text.numLayers, text.headDim, options.kvFormat);
             }
             pipeline_ = afd::Pipeline::createCpu(weights_, pool_, pipeline);
         });
@@ -71,6 +73,9 @@ public:
 
     Json run() {
         Json report = {{"isa", kernels::isaName(kernels::activeIsa())}, {"threads", pool_.threads()}};
+        const model::TextConfig& text = weights_->config().text;
+        report["kv_format"] = kernels::kvFormatName(options_.kvFormat);
+        report["kv_bytes_per_token"] = attention::kvBytesPerToken(text.numLayers, text.headDim, options_.kvFormat);
         report["load_s"] = load_.wall;
         report["load_cpu_s"] = load_.cpu;
         double loadAverage = 0;

@@ -6,6 +6,7 @@
 
 #include "engine/json.h"
 #include "engine/model/weight_options.h"
+#include "kernels/attention/kv_format.h"
 
 namespace step3::cli {
 
@@ -13,11 +14,12 @@ struct ModelBenchOptions {
     std::filesystem::path model;
     model::WeightOptions weights;
     std::uint64_t kvMemoryBytes = 0;  // 0: what is needed
-    int threads = 0;                  // 0: all usable CPUs
-    std::int64_t prompt = 0;          // tokens of the prompt that is read; 0: none
-    std::int64_t decode = 0;          // steps that are decoded; 0: none
-    std::int64_t batch = 1;           // sequences that decode together
-    std::int64_t depth = 0;           // tokens of context of each at the start
+    kernels::KvFormat kvFormat = kernels::KvFormat::kBf16;
+    int threads = 0;          // 0: all usable CPUs
+    std::int64_t prompt = 0;  // tokens of the prompt that is read; 0: none
+    std::int64_t decode = 0;  // steps that are decoded; 0: none
+    std::int64_t batch = 1;   // sequences that decode together
+    std::int64_t depth = 0;   // tokens of context of each at the start
 };
 
 /// Runs the model's forward pass on random tokens and measures it (spec performance section 5): the prompt as one

@@ -68,6 +68,7 @@ void complete(ServeOptions& options) {
     options.open.model = modelFolder(options.open.model);
     options.open.draft = options.draft.options();
     options.open.kvMemoryBytes = options.kv.memoryBytes();
+    options.open.kvFormat = options.kv.kvFormat();
     server.limits.bodyBytes = options.bodyMegabytes << 20U;
     server.limits.stopGrace = std::chrono::seconds(options.graceSeconds);
     server.limits.idle = std::chrono::seconds(options.idleSeconds);

@@ -52,9 +52,10 @@ CpuAttention::CpuAttention(std::shared_ptr<const model::Checkpoint> checkpoint, 
       config_(checkpoint_->config().text),
       kv_(std::make_shared<KvPool>(config_.numLayers, config_.headDim, kv)),
       rope_(config_.ropeTheta, config_.headDim) {
-    if (config_.headDim % 2 != 0) {
-        throw Error(ErrorCode::kUnsupported,
-                    "config.json: head_dim: expected an even number, found " + std::to_string(config_.headDim));
+    if (config_.headDim % 2 != 0 || config_.headDim > kernels::kAttendMostDim) {
+        throw Error(ErrorCode::kUnsupported, "config.json: head_dim: expected an even number up to " +
+                                                 std::to_string(kernels::kAttendMostDim) + ", found " +
+                                                 std::to_string(config_.headDim));
     }
     embedding_ = checkpoint_->matrix("model.embed_tokens.weight");
     head_ = checkpoint_->matrix("lm_head.weight");
@@ -183,8 +184,8 @@ void CpuAttention::attendToCache(std::int64_t layerIndex, afd::RowRange rows) {
         const std::int64_t end = std::min(placed.rows.end, rows.end);
         if (begin >= end) continue;
         for (std::int64_t row = begin; row < end; ++row) {
-            placed.cache->write(layerIndex, positions_[static_cast<std::size_t>(row)], keys_.data() + row * dim,
-                                values_.data() + row * dim);
+            placed.cache->write(kernels_, layerIndex, positions_[static_cast<std::size_t>(row)],
+                                keys_.data() + row * dim, values_.data() + row * dim);
         }
         kernels::MfaSequence sequence;
         sequence.q = queries_.data() + begin * width;
@@ -196,7 +197,7 @@ void CpuAttention::attendToCache(std::int64_t layerIndex, afd::RowRange rows) {
         sequence.firstPosition = positions_[static_cast<std::size_t>(begin)];
         mfaSequences_.push_back(sequence);
     }
-    kernels::mfaAttention(kernels_, pool_, mfa_, {mfaSequences_, config_.numHeads, dim, kKvPageTokens});
+    kernels::mfaAttention(kernels_, pool_, mfa_, {mfaSequences_, config_.numHeads, dim, kKvPageTokens, kv_->format()});
 }
 
 void CpuAttention::route(const Layer& layer, afd::RowRange rows) {

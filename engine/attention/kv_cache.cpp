@@ -1,6 +1,5 @@
 #include "engine/attention/kv_cache.h"
 
-#include <algorithm>
 #include <cstring>
 
 namespace step3::attention {
@@ -33,12 +32,12 @@ void KvCache::reserve(std::int64_t tokens) {
     }
 }
 
-void KvCache::write(std::int64_t layer, std::int64_t position, const float* k, const float* v) {
-    const std::int64_t dim = pool_->headDim();
+void KvCache::write(const kernels::KernelTable& kernels, std::int64_t layer, std::int64_t position, const float* k,
+                    const float* v) {
     std::byte* page = pool_->page(table_.blocks()[static_cast<std::size_t>(position / kKvPageTokens)]);
-    auto* keys = reinterpret_cast<float*>(page + layer * 2 * pool_->sideBytes()) + position % kKvPageTokens * dim;
-    std::copy_n(k, dim, keys);
-    std::copy_n(v, dim, keys + kKvPageTokens * dim);
+    std::byte* row = page + layer * 2 * pool_->sideBytes() + position % kKvPageTokens * pool_->rowBytes();
+    kernels::storeKvRow(kernels, pool_->format(), k, pool_->headDim(), row);
+    kernels::storeKvRow(kernels, pool_->format(), v, pool_->headDim(), row + pool_->sideBytes());
 }
 
 void KvCache::truncate(std::int64_t length) {

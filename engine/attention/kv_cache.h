@@ -24,7 +24,8 @@ public:
     /// Makes room for `tokens` more than length(). Throws Error kResourceExhausted; then nothing has changed.
     void reserve(std::int64_t tokens);
     /// K and V of one token, [D] each; `position` must be reserved.
-    void write(std::int64_t layer, std::int64_t position, const float* k, const float* v);
+    void write(const kernels::KernelTable& kernels, std::int64_t layer, std::int64_t position, const float* k,
+               const float* v);
     /// Makes `tokens` written tokens part of the sequence.
     void commit(std::int64_t tokens) { table_.commit(tokens); }
     /// Forgets the tokens from `length` on, 0 .. length(), and gives back the pages that none is left in.

@@ -14,10 +14,7 @@ constexpr std::int64_t kChunkBytes = 16 << 20;
 }  // namespace
 
 std::uint64_t kvBytesPerToken(std::int64_t layers, std::int64_t headDim, KvFormat format) {
-    switch (format) {
-        case KvFormat::kFloat32: break;
-    }
-    return static_cast<std::uint64_t>(layers * 2 * headDim) * sizeof(float);
+    return static_cast<std::uint64_t>(layers * 2 * kernels::kvRowBytes(format, headDim));
 }
 
 std::int64_t kvBlocksIn(std::uint64_t bytes, std::int64_t layers, std::int64_t headDim, KvFormat format) {
@@ -34,7 +31,7 @@ KvPool::KvPool(std::int64_t layers, std::int64_t headDim, const KvOptions& optio
     : layers_(layers),
       headDim_(headDim),
       format_(options.format),
-      sideBytes_(kKvPageTokens * static_cast<std::int64_t>(kvBytesPerToken(1, headDim, options.format)) / 2),
+      sideBytes_(kKvPageTokens * kernels::kvRowBytes(options.format, headDim)),
       chunkPages_(std::clamp<std::int64_t>(kChunkBytes / pageBytes(), 1, options.blocks)),
       blocks_(std::make_shared<KvBlocks>(options.blocks, kKvPageTokens)) {}
 

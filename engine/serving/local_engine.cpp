@@ -85,7 +85,7 @@ public:
 
         serving::SchedulerModel parts;
         afd::CpuPipelineOptions pipeline;
-        pipeline.kv.blocks = kvBlocks(config);
+        pipeline.kv = {options_.kvFormat, kvBlocks(config)};
         parts.pipeline = afd::Pipeline::createCpu(checkpoint, pool_, pipeline);
         if (config.vision) {
             const auto encoder = std::make_shared<const vision::VisionEncoder>(checkpoint, pool_);
@@ -183,7 +183,8 @@ private:
         info_.parametersTotal = summary.parametersTotal;
         info_.parametersActive = summary.parametersActive;
         info_.weightBytes = summary.bytesTotal;
-        info_.kvBytesPerToken = attention::kvBytesPerToken(kvLayers_, config.text.headDim);
+        info_.kvBytesPerToken = attention::kvBytesPerToken(kvLayers_, config.text.headDim, options_.kvFormat);
+        info_.kvFormat = kernels::kvFormatName(options_.kvFormat);
 
         const model::GenerationConfig& generation = config.generation;
         if (generation.doSample) defaults_.temperature = std::clamp(generation.temperature.value_or(1.0F), 0.0F, 2.0F);
@@ -200,7 +201,7 @@ private:
         const model::TextConfig& text = config.text;
         const std::int64_t page = attention::kKvPageTokens;
         const std::int64_t usable = (text.maxPositions + page - 1) / page * options_.maxRunning;
-        return std::min(attention::kvBlocksIn(bytes, kvLayers_, text.headDim), usable);
+        return std::min(attention::kvBlocksIn(bytes, kvLayers_, text.headDim, options_.kvFormat), usable);
     }
 
     [[nodiscard]] serving::SchedulerLimits limits() const {

@@ -9,8 +9,8 @@
 namespace step3::kernels {
 namespace {
 
-/// Rows computed against one page together: enough to read K and V from the cache rarely, few enough for the scratch.
-constexpr std::int64_t kMostRows = 48;
+/// Rows computed against one page together: enough to widen K and V rarely, few enough for the scratch.
+constexpr std::int64_t kMostRows = kAttendMostRows;
 
 /// Rows [row, row + rows) of a sequence, a row being (token, head); with `range` >= 0 only that range of keys.
 struct Piece {
@@ -20,10 +20,6 @@ struct Piece {
     std::int64_t range;
     std::int64_t partial;  // first row of its partial result in the workspace
 };
-
-const float* floatsAt(const std::byte* page, std::int64_t offset) {
-    return reinterpret_cast<const float*>(page + offset);
-}
 
 std::int64_t rangeCount(std::int64_t keys) {
     return (keys + kMfaRangeKeys - 1) / kMfaRangeKeys;
@@ -37,7 +33,8 @@ std::int64_t keysOf(const MfaSequence& sequence, std::int64_t row, std::int64_t 
 /// Online softmax of rows over keys [from, to); out, maxima and sums are written.
 void attendRange(const KernelTable& kernels, const MfaParams& p, const MfaSequence& s, std::int64_t row,
                  std::int64_t rows, std::int64_t from, std::int64_t to, float* out, float* maxima, float* sums) {
-    alignas(64) float scores[kMostRows * kMfaMostPageTokens];
+    alignas(64) float scores[kMostRows * kAttendMostKeys];
+    alignas(64) float wide[kAttendWide];
     std::int32_t visible[kMostRows];
     std::fill_n(maxima, rows, -std::numeric_limits<float>::infinity());
     std::fill_n(sums, rows, 0.0F);
@@ -51,8 +48,10 @@ void attendRange(const KernelTable& kernels, const MfaParams& p, const MfaSequen
         }
         AttendPageParams a{};
         a.q = s.q + row * p.headDim;
-        a.k = floatsAt(s.pages[page], s.kOffset);
-        a.v = floatsAt(s.pages[page], s.vOffset);
+        a.format = p.format;
+        a.k = s.pages[page] + s.kOffset;
+        a.v = s.pages[page] + s.vOffset;
+        a.wide = wide;
         a.visible = visible;
         a.scores = scores;
         a.maxima = maxima;
@@ -197,15 +196,21 @@ void mfaAttention(const KernelTable& kernels, ThreadPool& pool, MfaWorkspace& wo
 
 void mfaAttentionReference(const MfaParams& p) {
     const double scale = 1.0 / std::sqrt(static_cast<double>(p.headDim));
+    const std::int64_t rowBytes = kvRowBytes(p.format, p.headDim);
+    std::vector<float> wide(static_cast<std::size_t>(p.headDim));
     for (const MfaSequence& s : p.sequences) {
+        const auto load = [&](std::int64_t key, std::int64_t offset) {
+            const std::byte* page = s.pages[static_cast<std::size_t>(key / p.pageTokens)];
+            loadKvRow(p.format, page + offset + key % p.pageTokens * rowBytes, p.headDim, wide.data());
+            return wide.data();
+        };
         for (std::int64_t row = 0; row < s.tokens * p.heads; ++row) {
             const std::int64_t keys = keysOf(s, row, p.heads);
             const float* q = s.q + row * p.headDim;
             std::vector<double> scores(static_cast<std::size_t>(keys));
             double largest = -std::numeric_limits<double>::infinity();
             for (std::int64_t key = 0; key < keys; ++key) {
-                const float* k = floatsAt(s.pages[static_cast<std::size_t>(key / p.pageTokens)], s.kOffset) +
-                                 key % p.pageTokens * p.headDim;
+                const float* k = load(key, s.kOffset);
                 double& score = scores[static_cast<std::size_t>(key)];
                 for (std::int64_t d = 0; d < p.headDim; ++d) score += static_cast<double>(q[d]) * k[d];
                 score *= scale;
@@ -214,8 +219,7 @@ void mfaAttentionReference(const MfaParams& p) {
             std::vector<double> out(static_cast<std::size_t>(p.headDim));
             double sum = 0;
             for (std::int64_t key = 0; key < keys; ++key) {
-                const float* v = floatsAt(s.pages[static_cast<std::size_t>(key / p.pageTokens)], s.vOffset) +
-                                 key % p.pageTokens * p.headDim;
+                const float* v = load(key, s.vOffset);
                 const double weight = std::exp(scores[static_cast<std::size_t>(key)] - largest);
                 sum += weight;
                 for (std::int64_t d = 0; d < p.headDim; ++d) out[static_cast<std::size_t>(d)] += weight * v[d];

@@ -15,8 +15,8 @@ struct MfaSequence {
     const float* q = nullptr;                 // [tokens, N, D] after RoPE
     float* out = nullptr;                     // [tokens, N, D]
     std::span<const std::byte* const> pages;  // of pageTokens tokens each
-    std::int64_t kOffset = 0;                 // bytes from a page's start to its keys, [pageTokens, D], after RoPE
-    std::int64_t vOffset = 0;                 // and to its values, [pageTokens, D]
+    std::int64_t kOffset = 0;                 // bytes from a page's start to its keys, [pageTokens] rows, after RoPE
+    std::int64_t vOffset = 0;                 // and to its values, [pageTokens] rows
     std::int64_t tokens = 0;
     std::int64_t firstPosition = 0;  // position of token 0; token t sees keys 0 .. firstPosition + t
 };
@@ -26,11 +26,10 @@ struct MfaSequence {
 struct MfaParams {
     std::span<const MfaSequence> sequences;
     std::int64_t heads;       // N
-    std::int64_t headDim;     // D
-    std::int64_t pageTokens;  // at most kMfaMostPageTokens
+    std::int64_t headDim;     // D, at most kAttendMostDim
+    std::int64_t pageTokens;  // at most kAttendMostKeys
+    KvFormat format;          // of K and V
 };
-
-inline constexpr std::int64_t kMfaMostPageTokens = 256;
 
 /// Buffers kept between calls.
 struct MfaWorkspace {

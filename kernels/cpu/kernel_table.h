@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/attention/kv_format.h"
 #include "kernels/cpu/dtype.h"
 #include "kernels/cpu/isa.h"
 
@@ -13,21 +14,28 @@ struct RowGroup {
     const float* scale[4];  // block scales of each row, ceil(k / blockK); null unless E4M3
 };
 
+inline constexpr std::int64_t kAttendMostRows = 48;
+inline constexpr std::int64_t kAttendMostKeys = 64;
+inline constexpr std::int64_t kAttendMostDim = 1024;
+inline constexpr std::int64_t kAttendWide = 16 * kAttendMostDim;
+
 /// A block of query rows against one page of the shared K and V heads (spec step3-model section 2.1).
 struct AttendPageParams {
+    KvFormat format;
     const float* q;               // [rows, D] after RoPE
-    const float* k;               // [keys, D] after RoPE
-    const float* v;               // [keys, D]
+    const void* k;                // [keys] rows of D numbers, after RoPE
+    const void* v;                // [keys] rows of D numbers
     const std::int32_t* visible;  // [rows] keys of this page each row may see, 0 .. keys
     float* scores;                // [rows, scoreStride] scratch
+    float* wide;                  // [kAttendWide] scratch
     float* maxima;                // [rows] running maximum of the scores
     float* sums;                  // [rows] running sum of exp(score - maximum)
     float* out;                   // [rows, D] running sum of exp(score - maximum) * v
-    std::int64_t rows;
-    std::int64_t keys;
-    std::int64_t headDim;      // D
-    std::int64_t scoreStride;  // multiple of 16, >= keys
-    float scale;               // 1 / sqrt(D)
+    std::int64_t rows;            // at most kAttendMostRows
+    std::int64_t keys;            // at most kAttendMostKeys
+    std::int64_t headDim;         // D, at most kAttendMostDim
+    std::int64_t scoreStride;     // multiple of 16, >= keys
+    float scale;                  // 1 / sqrt(D)
 };
 
 /// Prepared activation rows times up to four weight panels (kernels/gemm/panels.h).

@@ -3,6 +3,7 @@
 #include "engine/attention/block_table.h"
 #include "engine/attention/kv_cache.h"
 #include "engine/error.h"
+#include "kernels/cpu/kernel_table.h"
 
 using namespace step3;
 using namespace step3::attention;
@@ -157,7 +158,7 @@ TEST_CASE("a truncated sequence does not write into what others share or expect"
 }
 
 TEST_CASE("a cache keeps what others share when it is truncated") {
-    const auto pool = std::make_shared<KvPool>(2, 4, KvOptions{});
+    const auto pool = std::make_shared<KvPool>(2, 4, KvOptions{KvFormat::kF32});
     const std::vector<float> one(4, 1.0F), two(4, 2.0F);
     const auto key = [&](const KvCache& cache, std::int64_t position) {
         return reinterpret_cast<const float*>(
@@ -165,7 +166,7 @@ TEST_CASE("a cache keeps what others share when it is truncated") {
     };
     KvCache a(pool, {});
     a.reserve(kKvPageTokens);
-    for (std::int64_t t = 0; t < kKvPageTokens; ++t) a.write(0, t, one.data(), one.data());
+    for (std::int64_t t = 0; t < kKvPageTokens; ++t) a.write(kernels::activeKernels(), 0, t, one.data(), one.data());
     a.commit(kKvPageTokens);
     a.setNames(names({1}));
     KvCache b(pool, names({1}));
@@ -173,7 +174,7 @@ TEST_CASE("a cache keeps what others share when it is truncated") {
     CHECK(a.pages()[0] == b.pages()[0]);
     b.truncate(10);
     b.reserve(1);
-    b.write(0, 10, two.data(), two.data());
+    b.write(kernels::activeKernels(), 0, 10, two.data(), two.data());
     CHECK(key(a, 10) == 1.0F);
     CHECK(key(b, 10) == 2.0F);
     CHECK(key(b, 9) == 1.0F);

@@ -1,5 +1,6 @@
 // Sequences of a pipeline on the golden checkpoint: what they keep and what they forget.
 
+#include <cmath>
 #include <filesystem>
 #include <numeric>
 
@@ -19,9 +20,12 @@ std::vector<std::int32_t> someIds(std::size_t count, std::int32_t seed) {
 }
 
 struct Machine {
-    Machine()
-        : pipeline(afd::Pipeline::createCpu(
-              model::openWeights(std::filesystem::path(STEP3_TEST_DATA) / "golden/tiny-fp8", {}, pool), pool)) {}
+    explicit Machine(const std::string& model = "tiny-fp8", attention::KvFormat format = attention::KvFormat::kBf16) {
+        afd::CpuPipelineOptions options;
+        options.kv.format = format;
+        const auto folder = std::filesystem::path(STEP3_TEST_DATA) / "golden" / model;
+        pipeline = afd::Pipeline::createCpu(model::openWeights(folder, {}, pool), pool, options);
+    }
 
     std::vector<float> feed(afd::Sequence& sequence, std::span<const std::int32_t> ids) {
         const afd::StepEntry entry{&sequence, ids, {}, true};
@@ -75,5 +79,47 @@ TEST_CASE("a truncated sequence goes on as if the forgotten tokens had never bee
         CHECK(cut->kvBytes() == plain->kvBytes());
         CHECK(machine.feed(*cut, second) == machine.feed(*plain, second));
         CHECK(cut->length() == plain->length());
+    }
+}
+
+TEST_CASE("every KV format stays near float32 on the golden models") {
+    // With random weights a small error can send a token to another expert, so single logits say little: the bounds are
+    // about the mean Kullback-Leibler divergence of the next token's distribution, in nats, and twice what is measured.
+    struct Bound {
+        attention::KvFormat format;
+        double bf16Model, fp8Model;
+    };
+    const Bound bounds[] = {{attention::KvFormat::kF32, 0, 0},
+                            {attention::KvFormat::kBf16, 0.0012, 0.016},
+                            {attention::KvFormat::kFp8, 0.08, 0.5},
+                            {attention::KvFormat::kInt8, 0.01, 0.046},
+                            {attention::KvFormat::kInt4, 0.5, 3.1}};
+    const auto logProbabilities = [](std::span<const float> logits) {
+        const double largest = *std::max_element(logits.begin(), logits.end());
+        double sum = 0;
+        for (const float x : logits) sum += std::exp(x - largest);
+        std::vector<double> result;
+        for (const float x : logits) result.push_back(x - largest - std::log(sum));
+        return result;
+    };
+    for (const std::string model : {"tiny-bf16", "tiny-fp8"}) {
+        constexpr std::size_t kTokens = 150;
+        const auto ids = someIds(kTokens, 7);
+        std::vector<float> exact;
+        for (const Bound& bound : bounds) {
+            CAPTURE(model, kernels::kvFormatName(bound.format));
+            Machine machine(model, bound.format);
+            const auto sequence = machine.pipeline->newSequence({});
+            const std::vector<float> logits = machine.feed(*sequence, ids);
+            if (exact.empty()) exact = logits;
+            double divergence = 0;
+            const std::size_t vocab = logits.size() / kTokens;
+            for (std::size_t t = 0; t < kTokens; ++t) {
+                const auto p = logProbabilities(std::span(exact).subspan(t * vocab, vocab));
+                const auto q = logProbabilities(std::span(logits).subspan(t * vocab, vocab));
+                for (std::size_t v = 0; v < vocab; ++v) divergence += std::exp(p[v]) * (p[v] - q[v]) / kTokens;
+            }
+            CHECK(divergence <= (model == "tiny-bf16" ? bound.bf16Model : bound.fp8Model));
+        }
     }
 }

@@ -48,7 +48,7 @@ TEST_CASE("inspect counts the golden checkpoints") {
         Json formats;
     };
     const Expected expected[] = {
-        {"tiny-bf16", 2816672, 1791168, 1591680, 2801664, 650176, 589824, 6 * 2 * 64 * 4, {{"BF16", 5633344}}},
+        {"tiny-bf16", 2816672, 1791168, 1591680, 2801664, 650176, 589824, 6 * 2 * 64 * 2, {{"BF16", 5633344}}},
         {"tiny-fp8",
          5137088,
          3016064,
@@ -56,7 +56,7 @@ TEST_CASE("inspect counts the golden checkpoints") {
          3835224,
          162432,
          786432,
-         5 * 2 * 64 * 4,
+         5 * 2 * 64 * 2,
          {{"BF16", 968064}, {"FP8", 4654664}}},
     };
     for (const Expected& item : expected) {
@@ -103,7 +103,7 @@ TEST_CASE("inspect speaks to people") {
              "\n  parameters     5.14 M, of which 3.02 M work on each token\n",
              "\n  weights        5.62 MB (BF16 968 kB, FP8 4.65 MB), of which 3.22 MB are read for each token\n"
              "    attention    839 kB\n    FFN          3.84 MB\n    vision       162 kB\n    embeddings   786 kB\n",
-             "\n  KV cache       2.56 kB a token, 10.5 MB for a full context\n",
+             "\n  KV cache       1.28 kB a token, 5.24 MB for a full context\n",
              "\nThis machine\n  processor      ",
              "\nIt fits: ",
          }) {

@@ -69,7 +69,7 @@ TEST_CASE("wrong calls end with one clear sentence") {
          "step3 serve: --kv-memory: expected a size such as 512M or 8G, found \"0\"" + seeServe},
         {{"bench", "--model", kTiny, "--tg", "1", "--kv-memory", "0.5K"},
          1,
-         "step3 bench: the KV memory has 512 bytes, but one page of 64 tokens takes 196608\n"},
+         "step3 bench: the KV memory has 512 bytes, but one page of 64 tokens takes 98304\n"},
         {{"chat", "--prompt", "x", "--model", "/no/such"},
          1,
          "step3 chat: /no/such: no such folder; --model takes the folder that holds config.json and the safetensors "

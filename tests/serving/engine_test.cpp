@@ -90,7 +90,9 @@ TEST_CASE("the façade answers a picture as the reference does") {
     const Json golden = Json::parse(file);
     EventLog log;
     for (const std::string model : {"tiny-bf16", "tiny-fp8"}) {
-        const auto engine = Engine::open(options(model));
+        OpenOptions exact = options(model);
+        exact.kvFormat = kernels::KvFormat::kF32;
+        const auto engine = Engine::open(exact);
         for (const auto& [name, expected] : golden[model].items()) {
             const bool isPicture = name.starts_with("image_") && name.find('+') == std::string::npos;
             if (!isPicture || !std::filesystem::exists(kGolden / "images" / name.substr(6)) || name.ends_with(".jpg"))

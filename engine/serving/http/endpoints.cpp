@@ -21,7 +21,7 @@ metrics::Reporter reporterOf(const ServedModel& served) {
     reporter.modelName = served.name;
     reporter.version = STEP3_VERSION;
     reporter.simd = kernels::isaName(kernels::activeIsa());
-    reporter.kvFormat = "float32";
+    reporter.kvFormat = served.engine.info().kvFormat;
     reporter.prefixCache = false;
     return reporter;
 }
