@@ -134,6 +134,7 @@ struct OpenOptions {
     model::WeightOptions weights;     // where and in which formats the weights are kept
     std::uint64_t kvMemoryBytes = 0;  // 0: a quarter of the free memory
     kernels::KvFormat kvFormat = kernels::KvFormat::kBf16;
+    bool prefixCache = true;  // keep K and V of ended requests for prompts that begin alike, while there is room
     std::int32_t maxImageTokens = 8192;            // per picture
     std::int32_t maxRunning = 32;                  // requests decoded together
     std::int32_t maxWaiting = 256;                 // requests beyond these are refused
@@ -157,6 +158,7 @@ struct ModelInfo {
     std::uint64_t weightBytes = 0;
     std::uint64_t kvBytesPerToken = 0;
     std::string kvFormat;  // as the command line names it: "bf16"
+    bool prefixCache = false;
 };
 
 /// One consistent reading; counters since open.

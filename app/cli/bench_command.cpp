@@ -59,6 +59,7 @@ Json bench(const BenchOptions& options) {
     run.weights = options.weights.options();
     run.kvMemoryBytes = options.kv.memoryBytes();
     run.kvFormat = options.kv.kvFormat();
+    run.prefixCache = !options.kv.noPrefixCache;
     run.threads = options.threads;
     // A model whose context is shorter is measured over half of it.
     run.prompt = summary ? std::min(kPrompt, config.text.maxPositions / 2) : options.prompt.value_or(0);

@@ -53,6 +53,7 @@ Json answerJson(const Answer& answer, const ModelInfo& model) {
     Json usage;
     usage["prompt_tokens"] = answer.usage.promptTokens;
     usage["image_tokens"] = answer.usage.imageTokens;
+    usage["cached_tokens"] = answer.usage.cachedTokens;
     usage["completion_tokens"] = answer.usage.completionTokens;
     usage["reasoning_tokens"] = answer.usage.reasoningTokens;
     usage["ttft_s"] = answer.usage.ttftSeconds;
@@ -97,6 +98,7 @@ int chat(const ChatOptions& options) {
     open.kvMemoryBytes = options.kv.memoryBytes();
     open.draft = options.draft.options();
     open.kvFormat = options.kv.kvFormat();
+    open.prefixCache = !options.kv.noPrefixCache;
     const auto engine = openModel(open);
     Conversation conversation(*engine, baseRequest(options, *engine));
     for (const auto& file : options.images) conversation.attach(file);

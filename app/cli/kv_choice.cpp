@@ -61,6 +61,10 @@ void addKvOptions(CLI::App& command, KvChoice& choice, const std::string& group)
         ->type_name("FORMAT")
         ->check(oneOf(std::move(formats)))
         ->group(group);
+    command
+        .add_flag("--no-prefix-cache", choice.noPrefixCache,
+                  "Read every prompt from its start, even if one before began alike")
+        ->group(group);
 }
 
 }  // namespace step3::cli

@@ -11,10 +11,11 @@
 
 namespace step3::cli {
 
-/// --kv-memory and --kv-format of every command that opens a model.
+/// --kv-memory, --kv-format and --no-prefix-cache of every command that opens a model.
 struct KvChoice {
     std::string memory;
     std::string format = "bf16";
+    bool noPrefixCache = false;
 
     /// 0: none was chosen.
     [[nodiscard]] std::uint64_t memoryBytes() const;

@@ -197,6 +197,8 @@ std::string modelBenchText(const Json& report) {
     add("open_s", "open            %.2f s\n");
     add("image_first_token_s", "picture asked   %.3f s to the first token");
     add("image_tokens", " (%.0f tokens of the picture)\n");
+    add("first_turn_first_token_s", "conversation    %.3f s to the first token of the first turn");
+    add("second_turn_first_token_s", ", %.3f s of the second\n");
     if (report.contains("draft_method")) {
         text += "drafts          " + report["draft_method"].get<std::string>();
         add("plain_tokens_per_s", ": %.0f tokens/s");

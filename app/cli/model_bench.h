@@ -15,6 +15,7 @@ struct ModelBenchOptions {
     model::WeightOptions weights;
     std::uint64_t kvMemoryBytes = 0;  // 0: what is needed
     kernels::KvFormat kvFormat = kernels::KvFormat::kBf16;
+    bool prefixCache = true;  // in the conversation
     int threads = 0;          // 0: all usable CPUs
     std::int64_t prompt = 0;  // tokens of the prompt that is read; 0: none
     std::int64_t decode = 0;  // steps that are decoded; 0: none

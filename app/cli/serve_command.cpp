@@ -69,6 +69,7 @@ void complete(ServeOptions& options) {
     options.open.draft = options.draft.options();
     options.open.kvMemoryBytes = options.kv.memoryBytes();
     options.open.kvFormat = options.kv.kvFormat();
+    options.open.prefixCache = !options.kv.noPrefixCache;
     server.limits.bodyBytes = options.bodyMegabytes << 20U;
     server.limits.stopGrace = std::chrono::seconds(options.graceSeconds);
     server.limits.idle = std::chrono::seconds(options.idleSeconds);

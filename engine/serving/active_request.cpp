@@ -4,6 +4,16 @@
 
 namespace step3::serving {
 
+std::size_t ActiveRequest::missingPicture() const {
+    std::size_t rowEnd = 0;
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+        rowEnd += static_cast<std::size_t>(prompt.tokens.pictureRows[i]);
+        const auto last = static_cast<std::size_t>(prompt.tokens.rowPositions[rowEnd - 1]);
+        if (!pictures[i] && last >= fed) return i;
+    }
+    return pictures.size();
+}
+
 std::vector<float> ActiveRequest::splice(afd::Pipeline& pipeline, std::size_t begin, std::size_t end,
                                          std::size_t hiddenSize) const {
     const auto& positions = prompt.tokens.rowPositions;
@@ -13,9 +23,10 @@ std::vector<float> ActiveRequest::splice(afd::Pipeline& pipeline, std::size_t be
     std::vector<float> rows = pipeline.embed(std::span(tokens).subspan(begin, end - begin));
     auto row = static_cast<std::size_t>(first - positions.begin());  // over all pictures of the request
     std::size_t picture = 0;
-    while (row >= pictures[picture]->size() / hiddenSize) row -= pictures[picture++]->size() / hiddenSize;
+    const auto& counts = prompt.tokens.pictureRows;
+    while (row >= static_cast<std::size_t>(counts[picture])) row -= static_cast<std::size_t>(counts[picture++]);
     for (auto position = first; position != last; ++position, ++row) {
-        while (row == pictures[picture]->size() / hiddenSize) {
+        while (row == static_cast<std::size_t>(counts[picture])) {
             row = 0;
             ++picture;
         }

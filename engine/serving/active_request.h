@@ -33,6 +33,7 @@ struct ActiveRequest {
           sink(std::move(eventSink)),
           maxTokens(tokenLimit),
           tokens(prompt.tokens.ids),
+          pictures(prompt.images.size()),
           sampler(params, prompt.tokens.ids, vocabSize),
           stream(tokenizer, params, parseTools(request.toolsJson), prompt.startsInReasoning,
                  {request.skipSpecialTokens, request.tokenIds}) {
@@ -59,7 +60,9 @@ struct ActiveRequest {
     std::vector<std::int32_t> draft;  // guessed to follow `tokens`, to be checked in the next step
     std::unique_ptr<DraftState> draftState;
     Acceptance acceptance{0};
-    std::vector<ImageRows> pictures;  // encoded so far, in the order of prompt.images
+    std::vector<afd::BlockName> blockNames;    // of the first blocks of `tokens`
+    std::vector<afd::BlockName> pictureNames;  // of prompt.images, once they are needed
+    std::vector<ImageRows> pictures;           // of prompt.images; null if not encoded yet or not needed
     sampling::Sampler sampler;
     AnswerStream stream;
     std::optional<sampling::structured::TokenConstraint> constraint;
@@ -75,7 +78,10 @@ struct ActiveRequest {
     Clock::time_point submitted, admitted, firstToken, lastToken;
 
     [[nodiscard]] std::size_t promptTokens() const { return prompt.tokens.ids.size(); }
-    [[nodiscard]] bool hasAllPictures() const { return pictures.size() == prompt.images.size(); }
+    /// The first picture that is needed and has not been encoded, or their number. A picture is not needed if all its
+    /// rows are in the cache.
+    [[nodiscard]] std::size_t missingPicture() const;
+    [[nodiscard]] bool hasAllPictures() const { return missingPicture() == pictures.size(); }
     [[nodiscard]] bool hasReadPrompt() const { return promptRead == promptTokens(); }
     /// Has begun its answer, and all but its latest token is in the cache.
     [[nodiscard]] bool isDecoding() const { return completionTokens > 0 && fed + 1 == tokens.size(); }

@@ -70,6 +70,7 @@ ExpandedPrompt expandImages(std::span<const std::int32_t> ids, const ImageTokenI
         }
         const image::ImagePlan& plan = plans[next++];
         const std::size_t before = prompt.ids.size();
+        const std::size_t rowsBefore = prompt.rowPositions.size();
         for (std::size_t i = 0; i < plan.boxes.size(); ++i) {
             prompt.ids.push_back(needed(tokens.patchStart, "<patch_start>"));
             rows(config.numPatchFeatureSize);
@@ -80,6 +81,7 @@ ExpandedPrompt expandImages(std::span<const std::int32_t> ids, const ImageTokenI
         rows(config.numImageFeatureSize);
         prompt.ids.push_back(tokens.imageEnd);
         prompt.imageTokens += static_cast<std::int32_t>(prompt.ids.size() - before);
+        prompt.pictureRows.push_back(static_cast<std::int32_t>(prompt.rowPositions.size() - rowsBefore));
     }
     return prompt;
 }

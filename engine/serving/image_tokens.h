@@ -26,8 +26,9 @@ struct ImageTokenIds {
 struct ExpandedPrompt {
     std::vector<std::int32_t> ids;  // [T]
     std::vector<std::int32_t>
-        rowPositions;              // [rows] token that image row r replaces, rising; rows of all pictures in order
-    std::int32_t imageTokens = 0;  // all tokens the pictures take, markers included
+        rowPositions;  // [rows] token that image row r replaces, rising; rows of all pictures in order
+    std::vector<std::int32_t> pictureRows;  // [pictures] rows of each
+    std::int32_t imageTokens = 0;           // all tokens the pictures take, markers included
 };
 
 /// Replaces the i-th <im_patch> by the tokens of the i-th picture. Throws Error if their numbers differ.

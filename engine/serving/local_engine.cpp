@@ -185,6 +185,7 @@ private:
         info_.weightBytes = summary.bytesTotal;
         info_.kvBytesPerToken = attention::kvBytesPerToken(kvLayers_, config.text.headDim, options_.kvFormat);
         info_.kvFormat = kernels::kvFormatName(options_.kvFormat);
+        info_.prefixCache = options_.prefixCache;
 
         const model::GenerationConfig& generation = config.generation;
         if (generation.doSample) defaults_.temperature = std::clamp(generation.temperature.value_or(1.0F), 0.0F, 2.0F);
@@ -211,6 +212,7 @@ private:
         limits.maxWaiting = options_.maxWaiting;
         limits.prefillChunk = options_.prefillChunk;
         limits.imageCacheBytes = options_.imageCacheBytes;
+        limits.prefixCache = options_.prefixCache;
         limits.draftTokens = options_.draft.tokens;
         limits.draftAlways = options_.draft.always;
         return limits;

@@ -43,6 +43,7 @@ Scheduler::Scheduler(SchedulerModel model, const SchedulerLimits& limits)
     : model_(std::move(model)),
       limits_(limits),
       kvTokens_(capacity(model_.pipeline->kvUsage())),
+      blockNames_(model_.pipeline->kvUsage().blockTokens),
       imageCache_(limits.imageCacheBytes),
       recorder_(limits.maxPositions),
       draftPolicy_(static_cast<std::size_t>(limits.draftTokens), limits.draftAlways) {
@@ -212,10 +213,38 @@ std::int64_t Scheduler::missingBlocks(const ActiveRequest& request, std::size_t 
     return std::max<std::int64_t>(kv.blocksFor(static_cast<std::int64_t>(tokens)) - held, 0);
 }
 
+/// Names of the full blocks of the request's first `tokens` tokens.
+void Scheduler::extendNames(ActiveRequest& request, std::size_t tokens) const {
+    for (std::size_t i = request.pictureNames.size(); i < request.prompt.images.size(); ++i) {
+        request.pictureNames.push_back(blockNames_.ofPicture(*request.prompt.images[i]));
+    }
+    blockNames_.extend(request.blockNames, std::span(request.tokens).first(tokens), request.prompt.tokens,
+                       request.pictureNames);
+}
+
+/// A sequence that begins with what is known of the request's tokens; at least one is left to read, for its logits.
+void Scheduler::startSequence(ActiveRequest& request) {
+    std::span<const afd::BlockName> prefix;
+    if (limits_.prefixCache && !request.wantsPromptLogits()) {
+        const std::size_t most = request.tokens.size() - 1;
+        extendNames(request, most);
+        const auto block = static_cast<std::size_t>(model_.pipeline->kvUsage().blockTokens);
+        prefix = std::span<const afd::BlockName>(request.blockNames).first(most / block);
+    }
+    request.sequence = model_.pipeline->newSequence(prefix);
+    request.fed = static_cast<std::size_t>(request.sequence->length());
+}
+
+/// Lets later requests find the blocks that are full; drafted tokens are not among `tokens`.
+void Scheduler::nameBlocks(ActiveRequest& request) {
+    if (!limits_.prefixCache) return;
+    extendNames(request, std::min(request.fed, request.tokens.size()));
+    request.sequence->nameBlocks(request.blockNames);
+}
+
 /// In order, so that no long prompt is overtaken for ever. Only answers that wait for their leader to read the prompt
 /// are passed over.
 void Scheduler::admit() {
-    const afd::KvUsage kv = model_.pipeline->kvUsage();
     std::int64_t promised = 0;
     for (const auto& request : running_) promised += missingBlocks(*request, request->tokens.size() + 1);
     for (auto next = waiting_.begin();
@@ -225,14 +254,22 @@ void Scheduler::admit() {
             ++next;
             continue;
         }
+        startSequence(*request);
+        const afd::KvUsage kv = model_.pipeline->kvUsage();
         const std::int64_t need = missingBlocks(*request, request->tokens.size() + 1);
         const std::int64_t margin = running_.empty() ? 0 : kv.blocksFor(kAdmissionMargin);
-        if (promised + need + margin > kv.available()) break;
+        if (promised + need + margin > kv.available()) {
+            request->sequence.reset();
+            request->fed = 0;
+            break;
+        }
         promised += need;
         request->leader.reset();
         if (!request->admittedBefore) {
             request->admittedBefore = true;
             request->admitted = Clock::now();
+            request->cachedTokens = static_cast<std::int32_t>(request->fed);
+            if (limits_.prefixCache) recorder_.admitted(request->promptTokens(), request->fed);
             emit(*request,
                  PrefillProgress{0, static_cast<std::int32_t>(request->promptTokens()),
                                  request->tokenIds ? request->prompt.tokens.ids : std::vector<std::int32_t>{}});
@@ -245,7 +282,8 @@ void Scheduler::admit() {
 bool Scheduler::encodeOnePicture() {
     for (const auto& request : running_) {
         if (request->retired || request->hasAllPictures()) continue;
-        const auto& picture = request->prompt.images[request->pictures.size()];
+        const std::size_t index = request->missingPicture();
+        const auto& picture = request->prompt.images[index];
         ImageRows rows = imageCache_.find(picture);
         if (rows) {
             recorder_.imageFound();
@@ -264,15 +302,13 @@ bool Scheduler::encodeOnePicture() {
             }
             recorder_.imageEncoded(spent);
         }
-        request->pictures.push_back(std::move(rows));
-        std::size_t values = 0;
-        for (const ImageRows& done : request->pictures) values += done->size();
-        const std::size_t expected =
-            request->prompt.tokens.rowPositions.size() * static_cast<std::size_t>(model_.hiddenSize);
-        if (request->hasAllPictures() && values != expected) {
+        const auto expected = static_cast<std::size_t>(request->prompt.tokens.pictureRows[index] * model_.hiddenSize);
+        if (rows->size() != expected) {
             fail(*request, ErrorCode::kInternal,
-                 "the vision encoder made " + std::to_string(values) + " values, expected " + std::to_string(expected));
+                 "the vision encoder made " + std::to_string(rows->size()) + " values, expected " +
+                     std::to_string(expected));
         }
+        request->pictures[index] = std::move(rows);
         return true;
     }
     return false;
@@ -389,6 +425,7 @@ void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vec
         reportPrompt(request, request.fed, own, counts[i]);
         const std::size_t before = request.fed;
         request.fed += counts[i];
+        nameBlocks(request);
         if (request.fed == request.tokens.size() + request.draft.size()) {
             request.alone = false;
             const std::span<float> wanted = request.draft.empty() ? own.last(width) : own;

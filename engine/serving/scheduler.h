@@ -14,6 +14,7 @@
 #include "engine/afd/pipeline.h"
 #include "engine/engine.h"
 #include "engine/metrics/recorder.h"
+#include "engine/serving/block_names.h"
 #include "engine/serving/draft_policy.h"
 #include "engine/serving/drafter.h"
 #include "engine/serving/image_cache.h"
@@ -33,6 +34,7 @@ struct SchedulerLimits {
     std::int32_t maxWaiting = 256;    // beyond these submit() refuses
     std::int32_t prefillChunk = 256;  // prompt tokens in one step
     std::uint64_t imageCacheBytes = 0;
+    bool prefixCache = true;       // prompts begin with the blocks that others left of the same beginning
     std::int32_t draftTokens = 4;  // at most so many are drafted for a request
     bool draftAlways = false;      // so many whatever they cost: for measurements and tests
 };
@@ -104,6 +106,9 @@ private:
     void emit(ActiveRequest& request, const Event& event);
     void retire(ActiveRequest& request);
     void removeRetired();
+    void startSequence(ActiveRequest& request);
+    void nameBlocks(ActiveRequest& request);
+    void extendNames(ActiveRequest& request, std::size_t tokens) const;
     [[nodiscard]] std::int64_t missingBlocks(const ActiveRequest& request, std::size_t tokens) const;
     void publish();
     [[nodiscard]] metrics::RoleSeconds roleSeconds() const;
@@ -112,6 +117,7 @@ private:
     SchedulerModel model_;
     const SchedulerLimits limits_;
     const std::int64_t kvTokens_;  // of all sequences together
+    const BlockNames blockNames_;
     ImageCache imageCache_;
     metrics::Recorder recorder_;
     DraftPolicy draftPolicy_;

@@ -238,7 +238,9 @@ TEST_CASE("the same seed gives the same text, another seed another") {
 }
 
 TEST_CASE("a picture sent again is not encoded again") {
-    const auto engine = Engine::open(options("tiny-fp8"));
+    OpenOptions noPrefixes = options("tiny-fp8");  // or the picture would not even be looked for
+    noPrefixes.prefixCache = false;
+    const auto engine = Engine::open(noPrefixes);
     EventLog log;
     engine->submit(askAbout("a_64x48.png", 3), log.sink());
     const std::string first = wholeText(log.wait(0));

@@ -49,6 +49,7 @@ TEST_CASE("several pictures keep their order, a prompt without pictures its toke
     const ExpandedPrompt prompt = expandImages(Ids{9, 6, 9}, kTokens, plans, smallConfig());
     CHECK(prompt.ids == Ids{1, 9, 9, 9, 2, 6, 3, 9, 9, 4, 1, 9, 9, 9, 2});
     CHECK(prompt.rowPositions == Ids{1, 2, 3, 7, 8, 11, 12, 13});
+    CHECK(prompt.pictureRows == Ids{3, 5});
     CHECK(expandImages(Ids{6, 7}, kTokens, {}, smallConfig()).ids == Ids{6, 7});
     CHECK(expandImages({}, kTokens, {}, smallConfig()).ids.empty());
 }

@@ -37,6 +37,7 @@ struct Limits {
     std::int64_t maxPositions = 1000, kvTokens = 1000, kvPageTokens = 1;
     std::int32_t maxRunning = 32, maxWaiting = 256, prefillChunk = 256;
     std::uint64_t imageCacheBytes = 0;
+    bool prefixCache = false;
 };
 
 struct Machine {
@@ -52,6 +53,7 @@ struct Machine {
         own.maxWaiting = limits.maxWaiting;
         own.prefillChunk = limits.prefillChunk;
         own.imageCacheBytes = limits.imageCacheBytes;
+        own.prefixCache = limits.prefixCache;
         scheduler = std::make_unique<Scheduler>(std::move(model), own);
     }
     RequestId submit(const std::string& prompt, const Request& request = {},
@@ -372,6 +374,7 @@ TEST_CASE("image rows take the places of their tokens, chunk by chunk, in order"
         Prompt prompt;
         prompt.tokens.ids = {0, kPatch, kPatch, 1, kPatch, kPatch, 2};
         prompt.tokens.rowPositions = {1, 2, 4, 5};
+        prompt.tokens.pictureRows = {2, 2};
         prompt.tokens.imageTokens = 4;
         prompt.images = {picture(100), picture(200)};
         machine.scheduler->submit(std::move(prompt), {}, machine.log.sink());
@@ -399,6 +402,7 @@ TEST_CASE("a picture that cannot be encoded or has the wrong size fails its requ
         Prompt prompt;
         prompt.tokens.ids = {kPatch};
         prompt.tokens.rowPositions = {0};
+        prompt.tokens.pictureRows = {1};
         prompt.images = {std::make_shared<const image::Image>(image::Image{1, 1, {value, 0, 0}})};
         machine.scheduler->submit(std::move(prompt), {}, machine.log.sink());
     }
@@ -421,6 +425,7 @@ TEST_CASE("cancel takes effect between two pictures") {
     Prompt prompt;
     prompt.tokens.ids = {kPatch, kPatch};
     prompt.tokens.rowPositions = {0, 1};
+    prompt.tokens.pictureRows = {1, 1};
     for (const std::uint8_t value : {1, 2}) {
         prompt.images.push_back(std::make_shared<const image::Image>(image::Image{1, 1, {value, 0, 0}}));
     }
@@ -441,6 +446,7 @@ TEST_CASE("a picture being waited for does not hold up other answers") {
     Prompt prompt;
     prompt.tokens.ids = {kPatch, kPatch};
     prompt.tokens.rowPositions = {0, 1};
+    prompt.tokens.pictureRows = {1, 1};
     for (const std::uint8_t value : {1, 2}) {
         prompt.images.push_back(std::make_shared<const image::Image>(image::Image{1, 1, {value, 0, 0}}));
     }

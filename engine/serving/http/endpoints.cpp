@@ -22,7 +22,7 @@ metrics::Reporter reporterOf(const ServedModel& served) {
     reporter.version = STEP3_VERSION;
     reporter.simd = kernels::isaName(kernels::activeIsa());
     reporter.kvFormat = served.engine.info().kvFormat;
-    reporter.prefixCache = false;
+    reporter.prefixCache = served.engine.info().prefixCache;
     return reporter;
 }
 
