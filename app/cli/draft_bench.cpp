@@ -110,6 +110,8 @@ Json benchDrafts(const ModelBenchOptions& options, const DraftOptions& draft) {
     open.weights = options.weights;
     open.threads = options.threads;
     open.kvMemoryBytes = options.kvMemoryBytes;
+    open.kvFormat = options.kvFormat;
+    open.prefixCache = options.prefixCache;
     const std::int64_t tokens = options.decode > 0 ? options.decode : kDraftBenchTokens;
     Result plain;
     Result drafted;
