@@ -75,7 +75,7 @@ def test_tokenize_a_conversation(server):
     assert shorter["count"] < counted["count"]
 
 
-@pytest.mark.parametrize("path,body", [("/tokenize", {}), ("/tokenize", {"prompt": 3}), ("/tokenize", {"messages": []}), ("/detokenize", {}),
+@pytest.mark.parametrize("path,body", [("/tokenize", {}), ("/tokenize", {"prompt": 3}), ("/tokenize", {"prompt": "", "add_special_tokens": 3}), ("/tokenize", {"messages": []}), ("/detokenize", {}),
                                        ("/detokenize", {"tokens": "a"}), ("/detokenize", {"tokens": [-1]}), ("/detokenize", {"tokens": [10**7]})])
 def test_tokens_that_are_refused(server, path, body):
     assert server.post(path, body).status == 400

@@ -79,6 +79,7 @@ def test_bodies(server, body, param):
     ({"media_io_kwargs": {}}, RULE, "media_io_kwargs"),
     ({"messages": [user("word " * 5000)]}, RULE, "input_tokens"),
     ({"messages": [{"role": "pirate", "content": "arr"}]}, RULE, "body.messages.0.role"),
+    ({"messages": [{"role": "tool", "content": "a", "tool_call_id": {}}]}, SCHEMA, "body.messages.0.tool_call_id"),
     ({"messages": [user(None)]}, SCHEMA, "body.messages.0.content"),
     ({"messages": [user(3)]}, SCHEMA, "body.messages.0.content"),
     ({"messages": ["hi"]}, SCHEMA, "body.messages.0"),

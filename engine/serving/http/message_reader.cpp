@@ -46,6 +46,7 @@ Message MessageReader::read(const Json& json, const std::string& path) {
     }
     if (message.role == "developer") message.role = "system";
     readContent(fields, message);
+    static_cast<void>(fields.text("tool_call_id"));  // answers to calls come in their order
     if (message.role == "assistant") {
         message.reasoning = fields.text("reasoning").value_or(fields.text("reasoning_content").value_or(""));
         readToolCalls(fields, message);

@@ -23,7 +23,8 @@ std::vector<std::int32_t> encode(const Fields& body, const ServedModel& model) {
         return model.engine.promptTokens(request);
     }
     const std::string prompt = body.requiredText("prompt");
-    if (prompt.empty() || !body.boolean("add_special_tokens").value_or(true)) return tokenizerOf(model).encode(prompt);
+    const bool special = body.boolean("add_special_tokens").value_or(true);
+    if (prompt.empty() || !special) return tokenizerOf(model).encode(prompt);
     request.rawPrompt = prompt;
     return model.engine.promptTokens(request);
 }
