@@ -116,7 +116,7 @@ void addBenchCommand(CLI::App& app, int& exitCode) {
         "with and without guesses, answers of at most --tg tokens (128): both speeds, and how many guesses\n"
         "were right.");
     command->callback([options, draft, &exitCode] {
-        options->drafts = draft->count() > 0;
+        options->drafts = draft->count() > 0 || options->draftAlways;
         exitCode = runGuarded(kName, [&] {
             const bool layers = !options->layer.empty();
             const Json report = layers ? benchLayers(*options) : bench(*options);
