@@ -99,6 +99,15 @@ bool isUnmarkedCmyk(std::span<const std::byte> jpeg) {
     return false;
 }
 
+void checkJpeg(std::span<const std::byte> jpeg, const std::string& name) {
+    if (isUnmarkedCmyk(jpeg)) {
+        fail(ErrorCode::kUnsupported, name, "a JPEG picture in grey, YCbCr, RGB or Adobe CMYK",
+             "four channels without Adobe's colour marker");
+    }
+    if (const std::string defect = jpegDefect(jpeg); !defect.empty())
+        fail(ErrorCode::kInvalidData, name, "a complete JPEG picture", "corrupt data (" + defect + ")");
+}
+
 }  // namespace
 
 Image decodeImage(std::span<const std::byte> encoded, const std::string& name, const DecodeLimits& limits) {
@@ -112,21 +121,13 @@ Image decodeImage(std::span<const std::byte> encoded, const std::string& name, c
         checkSize(bigEndian32(encoded, 16), bigEndian32(encoded, 20), name, limits);
     }
     if (format == PictureFormat::kPng) checkPngChunks(encoded, name);
+    if (format == PictureFormat::kJpeg) checkJpeg(encoded, name);
     bool cutOff = false;
     std::string failure;
     const StbHeader header = readStbHeader(encoded, cutOff, failure);
     if (cutOff) fail(ErrorCode::kInvalidData, name, complete, ends + " in the header");
     if (!failure.empty()) fail(ErrorCode::kInvalidData, name, complete, "a corrupt header (" + failure + ")");
     checkSize(header.width, header.height, name, limits);
-    if (format == PictureFormat::kJpeg && isUnmarkedCmyk(encoded)) {
-        fail(ErrorCode::kUnsupported, name, "a JPEG picture in grey, YCbCr, RGB or Adobe CMYK",
-             "four channels without Adobe's colour marker");
-    }
-
-    if (format == PictureFormat::kJpeg) {
-        if (const std::string defect = jpegDefect(encoded); !defect.empty())
-            fail(ErrorCode::kInvalidData, name, complete, "corrupt data (" + defect + ")");
-    }
 
     const StbPixels pixels = decodeWithStb(encoded, format == PictureFormat::kJpeg && header.channels == 3);
     if (pixels.cutOff) fail(ErrorCode::kInvalidData, name, complete, ends);

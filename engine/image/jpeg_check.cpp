@@ -10,6 +10,7 @@ namespace step3::image {
 namespace {
 
 constexpr unsigned kStartOfImage = 0xD8, kEndOfImage = 0xD9, kStartOfScan = 0xDA, kQuantisation = 0xDB, kHuffman = 0xC4;
+constexpr std::size_t kHuffmanHead = 17;  // class and number, then how many symbols of each length 1 .. 16
 
 bool isFrame(unsigned marker) {
     return marker >= 0xC0 && marker <= 0xC2;  // baseline, extended, progressive: what stb_image decodes
@@ -18,7 +19,9 @@ bool isFrame(unsigned marker) {
 /// Bytes of one segment after its length field, read one by one; past the end they are 0, as a damaged segment's are.
 class Segment {
 public:
-    explicit Segment(std::span<const std::byte> bytes) : bytes_(bytes) {}
+    /// `cutOff`: the file ends before the segment does.
+    Segment(std::span<const std::byte> bytes, bool cutOff) : bytes_(bytes), cutOff_(cutOff) {}
+    [[nodiscard]] bool cutOff() const { return cutOff_; }
     [[nodiscard]] std::size_t left() const { return bytes_.size(); }
     unsigned next() {
         if (bytes_.empty()) return 0;
@@ -30,6 +33,7 @@ public:
 
 private:
     std::span<const std::byte> bytes_;
+    bool cutOff_;
 };
 
 class Structure {
@@ -65,6 +69,8 @@ private:
 
     std::string huffman(Segment bytes) {
         while (bytes.left() > 0) {
+            // The decoder would read on behind the segment.
+            if (bytes.left() < kHuffmanHead && !bytes.cutOff()) return "a Huffman table cut off by its segment's end";
             const unsigned head = bytes.next();
             std::size_t symbols = 0;
             for (int length = 1; length <= 16; ++length) symbols += bytes.next();
@@ -163,8 +169,9 @@ std::string jpegDefect(std::span<const std::byte> jpeg) {
         const std::size_t length =
             std::to_integer<std::size_t>(jpeg[at]) << 8U | std::to_integer<std::size_t>(jpeg[at + 1]);
         if (length < 2) return {};
-        const auto body = jpeg.subspan(at + 2, std::min(length - 2, jpeg.size() - at - 2));
-        if (std::string defect = structure.segment(*marker, Segment(body)); !defect.empty()) return defect;
+        const std::size_t size = std::min(length - 2, jpeg.size() - at - 2);
+        const Segment body(jpeg.subspan(at + 2, size), size < length - 2);
+        if (std::string defect = structure.segment(*marker, body); !defect.empty()) return defect;
         at += std::min(length, jpeg.size() - at);
         inScan = *marker == kStartOfScan;
     }

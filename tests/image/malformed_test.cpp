@@ -151,6 +151,8 @@ TEST_CASE("malformed pictures are refused, each with what was expected and what 
         {"JPEG cut in its end", test::firstBytes(jpeg, jpeg.size() - 1), bad, cut("JPEG", jpeg.size() - 1)},
         {"JPEG of a Huffman table too large", changed(jpeg, jpegHuffman + 20, 255), bad,
          jpegIs("a Huffman table of 267 symbols")},
+        {"JPEG of a Huffman table cut short", changed(changed(jpeg, jpegHuffman + 2, 0), jpegHuffman + 3, 8), bad,
+         jpegIs("a Huffman table cut off by its segment's end")},
         {"JPEG without Huffman tables", changed(jpeg, jpegHuffman + 1, 0xFE), bad,
          jpegIs("a scan that uses DC Huffman table 0, which is not defined")},
         {"JPEG of an undefined AC table", changed(jpeg, jpegScan + 6, 0x02), bad,

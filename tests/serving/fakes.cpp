@@ -130,14 +130,13 @@ EventSink EventLog::sink(std::function<void(const Event&)> onEvent) {
         index = events_.size();
         events_.emplace_back();
     }
+    // onEvent first: what it refers to may be gone once wait() has seen the last event.
     return [this, index, onEvent = std::move(onEvent)](const Event& event) {
-        {
-            const std::lock_guard lock(mutex_);
-            events_[index].push_back(event);
-            if (isLast(event)) ++finished_;
-            changed_.notify_all();
-        }
         if (onEvent) onEvent(event);
+        const std::lock_guard lock(mutex_);
+        events_[index].push_back(event);
+        if (isLast(event)) ++finished_;
+        changed_.notify_all();
     };
 }
 

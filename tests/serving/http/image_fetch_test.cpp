@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstring>
 #include <functional>
+#include <mutex>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -195,13 +196,21 @@ TEST_CASE("hosts, schemes and names that are not admitted") {
 }
 
 TEST_CASE("what the other host does becomes a status") {
+    std::mutex mutex;
     std::string answer;
-    const RemoteHost host([&](const std::string&) { return answer; });
+    const auto answerWith = [&](const std::string& text) {
+        const std::lock_guard lock(mutex);
+        answer = text;
+    };
+    const RemoteHost host([&](const std::string&) {
+        const std::lock_guard lock(mutex);
+        return answer;
+    });
     FetchOptions options = admitting(host.port());
     options.maxBytes = 1000;
     options.timeout = std::chrono::milliseconds(300);
     const auto statusFor = [&](const std::string& text) {
-        answer = text;
+        answerWith(text);
         return errorOf(host.url(), options).status();
     };
     CHECK(statusFor(reply("404 Not Found", "")) == 422);
@@ -210,7 +219,7 @@ TEST_CASE("what the other host does becomes a status") {
     CHECK(statusFor(reply("500 Broken", "")) == 500);
     CHECK(statusFor("") == 500);  // until the time is over
     CHECK(statusFor("no HTTP at all\r\n\r\n") == 500);
-    answer = reply("200 OK", std::string(1001, 'x'));
+    answerWith(reply("200 OK", std::string(1001, 'x')));
     const ApiError large = errorOf(host.url(), options);
     CHECK(large.status() == 422);
     CHECK(large.type() == "UnprocessableEntityError");
