@@ -114,11 +114,32 @@ void weightedSum(const AttendPageParams& a, const float* correction, Index row, 
     }
 }
 
+/// Asks for memory that is needed later, a little with every step: by the time it is needed it is in the second-level
+/// cache. Without that, long contexts wait for memory about as long as they compute.
+class Prefetch {
+public:
+    /// `bytes` from `begin` on (null: nothing) within about `steps` steps.
+    Prefetch(const void* begin, Index bytes, Index steps)
+        : next_(static_cast<const char*>(begin)), lines_(begin == nullptr ? 0 : (bytes + kLine - 1) / kLine) {
+        each_ = (lines_ + steps - 1) / steps;
+    }
+    void step() {
+        for (Index i = 0; i < each_ && lines_ > 0; ++i, --lines_, next_ += kLine) __builtin_prefetch(next_, 0, 2);
+    }
+
+private:
+    static constexpr Index kLine = 64;
+    const char* next_;
+    Index lines_;
+    Index each_;
+};
+
 /// scores[t][s] = q[t] . k[s]
 template <typename Format>
 void scorePage(const AttendPageParams& a) {
     const Index dim = a.headDim;
     const Index rowBytes = Format::rowBytes(dim);
+    Prefetch values(a.v, a.keys * rowBytes, (a.keys + 3) / 4 * ((a.rows + kTileRows - 1) / kTileRows));
     const Index wideRow = (dim + kKvGroup - 1) / kKvGroup * kKvGroup;
     for (Index first = 0; first < a.keys; first += kKeysAtOnce) {
         const Index count = a.keys - first < kKeysAtOnce ? a.keys - first : kKeysAtOnce;
@@ -137,6 +158,7 @@ void scorePage(const AttendPageParams& a) {
             for (Index s = 0; s < count; s += 4) {
                 RowGroup group{};
                 for (Index j = 0; j < 4; ++j) group.row[j] = key[s + j < count ? s + j : count - 1];
+                values.step();
                 dotRowsOf<F32Format>(a.q + t * dim, dim, m, group, dim, dim, a.scores + t * a.scoreStride + first + s,
                                      a.scoreStride);
             }
@@ -158,16 +180,20 @@ void attendPageOf(const AttendPageParams& a) {
             for (Index s = 0; s < a.scoreStride; ++s) scores[s] = 0.0F;
         }
     }
+    const Index strips = (dim + kStrip - 1) / kStrip;
+    const Index rowBytes = Format::rowBytes(dim);
+    Prefetch keys(a.nextK, a.keys * rowBytes, strips * a.keys);
     if constexpr (__is_same(Format, KvF32)) {
         const auto* v = static_cast<const float*>(a.v);
         for (Index d = 0; d < dim; d += kStrip) {
+            for (Index s = 0; s < a.keys; ++s) keys.step();
             weightedSum<kSumRows>(a, correction, 0, v + d, dim, d, dim - d < kStrip ? dim - d : kStrip);
         }
     } else {
-        const Index rowBytes = Format::rowBytes(dim);
         for (Index d = 0; d < dim; d += kStrip) {
             const Index width = dim - d < kStrip ? dim - d : kStrip;
             for (Index s = 0; s < a.keys; ++s) {
+                keys.step();
                 Format::widen(static_cast<const char*>(a.v) + s * rowBytes, dim, d, width, a.wide + s * kStrip);
             }
             weightedSum<kSumRows>(a, correction, 0, a.wide, kStrip, d, width);

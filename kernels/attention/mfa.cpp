@@ -51,6 +51,7 @@ void attendRange(const KernelTable& kernels, const MfaParams& p, const MfaSequen
         a.format = p.format;
         a.k = s.pages[page] + s.kOffset;
         a.v = s.pages[page] + s.vOffset;
+        a.nextK = key + p.pageTokens < to ? s.pages[page + 1] + s.kOffset : nullptr;
         a.wide = wide;
         a.visible = visible;
         a.scores = scores;

@@ -25,6 +25,7 @@ struct AttendPageParams {
     const float* q;               // [rows, D] after RoPE
     const void* k;                // [keys] rows of D numbers, after RoPE
     const void* v;                // [keys] rows of D numbers
+    const void* nextK;            // of the next page, to be fetched meanwhile; null: none
     const std::int32_t* visible;  // [rows] keys of this page each row may see, 0 .. keys
     float* scores;                // [rows, scoreStride] scratch
     float* wide;                  // [kAttendWide] scratch
