@@ -105,13 +105,7 @@ void report(Json& json, const std::string& prefix, const Speed& plain, const Spe
 }  // namespace
 
 Json benchDrafts(const ModelBenchOptions& options, const DraftOptions& draft) {
-    OpenOptions open;
-    open.model = options.model;
-    open.weights = options.weights;
-    open.threads = options.threads;
-    open.kvMemoryBytes = options.kvMemoryBytes;
-    open.kvFormat = options.kvFormat;
-    open.prefixCache = options.prefixCache;
+    OpenOptions open = engineOptions(options);
     const std::int64_t tokens = options.decode > 0 ? options.decode : kDraftBenchTokens;
     Result plain;
     Result drafted;

@@ -76,15 +76,8 @@ Json benchConversation(Engine& engine, std::int64_t shortTurnTokens) {
 }  // namespace
 
 Json benchImage(const ModelBenchOptions& run) {
-    OpenOptions options;
-    options.model = run.model;
-    options.weights = run.weights;
-    options.threads = run.threads;
-    options.kvMemoryBytes = run.kvMemoryBytes;
-    options.kvFormat = run.kvFormat;
-    options.prefixCache = run.prefixCache;
     const auto start = std::chrono::steady_clock::now();
-    const auto engine = openModel(options);
+    const auto engine = openModel(engineOptions(run));
     const double open = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const auto picture = drawnPicture();
     const Answer answer = askTurns(*engine, {userTurn(picture, "What is in this picture?")});

@@ -179,6 +179,17 @@ private:
 
 }  // namespace
 
+OpenOptions engineOptions(const ModelBenchOptions& options) {
+    OpenOptions open;
+    open.model = options.model;
+    open.weights = options.weights;
+    open.threads = options.threads;
+    open.kvMemoryBytes = options.kvMemoryBytes;
+    open.kvFormat = options.kvFormat;
+    open.prefixCache = options.prefixCache;
+    return open;
+}
+
 Json benchModel(const ModelBenchOptions& options) {
     return ModelBench(options).run();
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "engine/engine.h"
 #include "engine/json.h"
 #include "engine/model/weight_options.h"
 #include "kernels/attention/kv_format.h"
@@ -22,6 +23,9 @@ struct ModelBenchOptions {
     std::int64_t batch = 1;   // sequences that decode together
     std::int64_t depth = 0;   // tokens of context of each at the start
 };
+
+/// How an engine is opened for a bench of the same model, weights, threads and KV cache.
+OpenOptions engineOptions(const ModelBenchOptions& options);
 
 /// Runs the model's forward pass on random tokens and measures it (spec performance section 5): the prompt as one
 /// sequence with the logits of its last token, the decode steps with the logits of all. Loading and warm-up are not
