@@ -180,7 +180,11 @@ struct Metrics {
     std::uint64_t toFfnBytes = 0, toAttentionBytes = 0;
     double toFfnSeconds = 0, toAttentionSeconds = 0;
     std::uint64_t microBatchesInFlight = 0;
-    double expertImbalance = 1;         // most over mean tokens of an expert, all layers together
+    double expertImbalance = 1;  // most over mean tokens of an expert, all layers together
+    // Offloaded experts: picked ones that were in memory when their layer began and that were not, bytes read from
+    // disk for these, and the time that computing waited for them. 0 if all experts are in memory.
+    std::uint64_t expertCacheHits = 0, expertCacheMisses = 0, expertCacheReadBytes = 0;
+    double expertCacheWaitSeconds = 0;
     std::uint64_t memoryFreeBytes = 0;  // of this machine
     std::uint64_t imagesEncoded = 0, imageCacheHits = 0, preemptions = 0;
     std::uint64_t prefixQueryTokens = 0, prefixHitTokens = 0;  // prompt tokens looked up and found at admission

@@ -5,7 +5,7 @@
 #include "app/cli/number_text.h"
 #include "app/cli/open_model.h"
 #include "engine/attention/kv_pool.h"
-#include "engine/model/weights.h"
+#include "engine/model/load_plan.h"
 
 namespace step3::cli {
 
@@ -56,11 +56,13 @@ Verdict judge(const Inspection& inspection) {
     const std::uint64_t free = inspection.machine.memoryFree;
     const std::string figures = bytesText(weights) + " of weights and " + bytesText(inspection.kvBytes()) +
                                 " of KV cache for one full context against " + bytesText(free) + " of free memory";
+    const model::LoadNeeds& needs = inspection.needs;
     Fit fit = Fit::kNo;
+    std::uint64_t expertMemory = 0;
     try {
-        const auto mode =
-            model::chooseLoadMode(model::LoadMode::kAuto, {}, weights, inspection.summary.bytesEveryToken, free);
-        fit = mode == model::LoadMode::kRead ? Fit::kYes : Fit::kFromDisk;
+        const model::LoadPlan plan = model::planLoad({}, needs, free);
+        fit = plan.mode == model::LoadMode::kRead ? Fit::kYes : Fit::kFromDisk;
+        expertMemory = plan.expertMemory;
     } catch (const Error&) {  // how the engine refuses to open it
     }
     if (fit == Fit::kYes) return {fit, "It fits: " + figures + "."};
@@ -71,10 +73,15 @@ Verdict judge(const Inspection& inspection) {
         }
     }
     if (fit == Fit::kFromDisk) {
-        return {fit, "It runs slowly, its experts read from disk as tokens need them: " + figures + "." + smaller};
+        return {fit, "It runs slowly, its experts read from disk as tokens need them: " + figures + ". In memory are " +
+                         bytesText(needs.everyToken) + " that every token reads and " +
+                         std::to_string(expertMemory / needs.expert) + " of " + std::to_string(needs.experts) +
+                         " experts of " + bytesText(needs.expert) + "; a token picks " +
+                         std::to_string(needs.picked * static_cast<std::uint64_t>(moeLayers(inspection.config.text))) +
+                         "." + smaller};
     }
-    return {fit, "It does not fit: " + figures + ", and every token reads " +
-                     bytesText(inspection.summary.bytesEveryToken) + " besides its experts." + smaller};
+    return {fit, "It does not fit: " + figures + ", and every token reads " + bytesText(needs.everyToken) +
+                     " besides its experts." + smaller};
 }
 
 Inspection inspect(const std::filesystem::path& folder) {
@@ -84,7 +91,8 @@ Inspection inspect(const std::filesystem::path& folder) {
     inspection.folder = folder;
     inspection.config = checkpoint->config();
     inspection.summary = model::summarize(*checkpoint);
-    inspection.memoryByFormat.emplace_back("stored", model::packedBytes(*checkpoint, {}));
+    inspection.needs = model::loadNeeds(*checkpoint, {});
+    inspection.memoryByFormat.emplace_back("stored", inspection.needs.all);
     for (const char* name : {"fp8", "int8", "mixed", "int4"}) {
         const auto formats = *model::parseWeightFormats(name);
         inspection.memoryByFormat.emplace_back(name, model::packedBytes(*checkpoint, formats));
@@ -134,6 +142,8 @@ Json inspectionJson(const Inspection& inspection) {
             {"needs",
              {{"weights_in_memory", memory},
               {"bytes_every_token", inspection.summary.bytesEveryToken},
+              {"experts", inspection.needs.experts},
+              {"expert_bytes", inspection.needs.expert},
               {"kv_cache", inspection.kvBytes()}}},
             {"verdict", {{"fits", kFits[static_cast<std::size_t>(verdict.fit)]}, {"sentence", verdict.sentence}}}};
 }

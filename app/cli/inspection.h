@@ -7,6 +7,7 @@
 
 #include "app/cli/machine.h"
 #include "engine/json.h"
+#include "engine/model/load_plan.h"
 #include "engine/model/summary.h"
 
 namespace step3::cli {
@@ -18,6 +19,7 @@ struct Inspection {
     model::CheckpointSummary summary;
     /// Weights in memory: "stored" first, then by the names of --quant: fp8, int8, mixed, int4.
     std::vector<std::pair<std::string, std::uint64_t>> memoryByFormat;
+    model::LoadNeeds needs;  // as stored
     std::uint64_t kvBytesPerToken = 0;
     Machine machine;
 
@@ -30,8 +32,8 @@ struct Verdict {
     Fit fit;
     std::string sentence;  // with figures
 };
-/// What opening the model as stored would come to: kYes: its weights are read into memory; kFromDisk: experts stay in
-/// their files and are read when a token needs them; kNo: refused.
+/// What opening the model as stored would come to: kYes: its weights are read into memory; kFromDisk: experts are
+/// offloaded; kNo: refused.
 Verdict judge(const Inspection& inspection);
 
 /// Reads configuration and headers; no weight but the scales of FP8 tensors, which are checked. Throws Error.

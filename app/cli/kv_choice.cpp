@@ -40,18 +40,19 @@ kernels::KvFormat KvChoice::kvFormat() const {
     return kernels::parseKvFormat(format).value();
 }
 
+const CLI::Validator kMemorySize(
+    [](std::string& text) {
+        if (parseMemorySize(text)) return std::string();
+        return "expected a size such as 512M or 8G, found \"" + text + "\"";
+    },
+    "");
+
 void addKvOptions(CLI::App& command, KvChoice& choice, const std::string& group) {
-    const CLI::Validator size(
-        [](std::string& text) {
-            if (parseMemorySize(text)) return std::string();
-            return "expected a size such as 512M or 8G, found \"" + text + "\"";
-        },
-        "");
     command
         .add_option("--kv-memory", choice.memory,
                     "Memory for keys and values, such as 512M or 8G (default: a quarter of what is free)")
         ->type_name("SIZE")
-        ->check(size)
+        ->check(kMemorySize)
         ->group(group);
     std::vector<std::string> formats;
     for (const kernels::KvFormat format : kernels::kAllKvFormats) formats.emplace_back(kernels::kvFormatName(format));

@@ -25,6 +25,9 @@ struct KvChoice {
 /// Bytes of "512M", "1.5G", "8GiB", or of a number alone, which counts GiB; powers of 1024. Absent: no such size.
 std::optional<std::uint64_t> parseMemorySize(std::string_view text);
 
+/// Refuses what parseMemorySize does not understand.
+extern const CLI::Validator kMemorySize;
+
 /// `choice` must outlive the parsing; `group` is the heading in the help.
 void addKvOptions(CLI::App& command, KvChoice& choice, const std::string& group = "Options");
 

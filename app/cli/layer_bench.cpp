@@ -14,6 +14,7 @@
 #include "engine/attention/cpu_attention.h"
 #include "engine/error.h"
 #include "engine/ffn/cpu_ffn.h"
+#include "engine/model/load_plan.h"
 #include "engine/model/memory.h"
 #include "engine/model/weights.h"
 #include "kernels/gemm/panels.h"
@@ -146,8 +147,8 @@ public:
 private:
     std::shared_ptr<const model::Checkpoint> load() {
         source_ = syntheticCheckpoint(step3TextConfig(2, kMoe, kHeadShare), !options_.bf16);
-        const std::uint64_t packed = model::packedBytes(*source_, options_.formats);
-        model::chooseLoadMode(model::LoadMode::kRead, options_.formats, packed, 0, model::availableMemory());
+        model::planLoad({model::LoadMode::kRead, options_.formats}, model::loadNeeds(*source_, options_.formats),
+                        model::availableMemory());
         return model::readWeights(source_, options_.formats, pool_, kernels::activeKernels());
     }
 

@@ -13,6 +13,7 @@
 #include "app/cli/memory_bandwidth.h"
 #include "app/cli/multiply_add_rate.h"
 #include "engine/afd/pipeline.h"
+#include "engine/model/expert_cache.h"
 #include "engine/model/summary.h"
 #include "engine/model/weights.h"
 #include "kernels/gemm/panels.h"
@@ -90,13 +91,16 @@ public:
             setSpeed(report, "", options_.decode * options_.batch, time);
             const double seconds = time.wall / static_cast<double>(options_.decode);
             const double read = bytesOfStep(*weights_, options_.batch) / 1e9 / seconds;
-            setMemory(report);  // before the bandwidth test takes memory of its own
+            setExperts(report);
+            setMemory(report);                                      // before the bandwidth test takes memory of its own
+            if (weights_->expertCache() != nullptr) return report;  // not a matter of memory's bandwidth
             const double limit = readBandwidth(pool_);
             report["read_gb_per_s"] = read;
             report["roofline_fraction"] = read / limit;
             return report;
         }
         setMemory(report);
+        setExperts(report);
         if (options_.prompt > 0) {
             setSpeed(report, "", options_.prompt, last_);
             const double reached = operationsOfPrompt() / 1e9 / last_.wall;
@@ -111,6 +115,16 @@ private:
         rusage usage{};
         ::getrusage(RUSAGE_SELF, &usage);
         report["rss_mib"] = usage.ru_maxrss / 1024;
+    }
+
+    void setExperts(Json& report) const {
+        if (weights_->expertCache() == nullptr) return;
+        const model::ExpertCacheStats stats = weights_->expertCache()->stats();
+        report["expert_cache"] = {{"places", stats.places},
+                                  {"hits", stats.hits},
+                                  {"misses", stats.misses},
+                                  {"read_bytes", stats.bytesRead},
+                                  {"wait_s", stats.waitSeconds}};
     }
 
     /// Multiplications and additions of the matrices, attention's scores left out; the LM head runs for the last token.

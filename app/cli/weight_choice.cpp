@@ -1,6 +1,7 @@
 #include "app/cli/weight_choice.h"
 
 #include "app/cli/command.h"
+#include "app/cli/kv_choice.h"
 
 namespace step3::cli {
 
@@ -9,7 +10,8 @@ model::WeightFormats WeightChoice::formats() const {
 }
 
 model::WeightOptions WeightChoice::options() const {
-    return {*model::parseLoadMode(load), formats()};
+    const std::uint64_t experts = expertMemory.empty() ? 0 : parseMemorySize(expertMemory).value();
+    return {*model::parseLoadMode(load), formats(), experts};
 }
 
 void addWeightOptions(CLI::App& command, WeightChoice& choice) {
@@ -21,9 +23,15 @@ void addWeightOptions(CLI::App& command, WeightChoice& choice) {
         ->check(oneOf({"bf16", "fp8", "int8", "int4", "mixed"}));
     command
         .add_option("--load", choice.load,
-                    "Weights: read into memory, mmap (left in their files), or auto, by what fits (default: auto)")
+                    "Weights: read into memory; offload (read, but experts stay on disk, those used most in memory); "
+                    "mmap (left in their files); or auto: read if they fit, else offload (default: auto)")
         ->type_name("MODE")
-        ->check(oneOf({"auto", "read", "mmap"}));
+        ->check(oneOf({"auto", "read", "offload", "mmap"}));
+    command
+        .add_option("--expert-memory", choice.expertMemory,
+                    "Memory for experts that are offloaded, such as 8G (default: what is free)")
+        ->type_name("SIZE")
+        ->check(kMemorySize);
 }
 
 }  // namespace step3::cli

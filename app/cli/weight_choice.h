@@ -8,10 +8,11 @@
 
 namespace step3::cli {
 
-/// --quant and --load of every command that opens a model.
+/// --quant, --load and --expert-memory of every command that opens a model.
 struct WeightChoice {
     std::string quant = "bf16";
     std::string load = "auto";
+    std::string expertMemory;
 
     [[nodiscard]] model::WeightFormats formats() const;
     [[nodiscard]] model::WeightOptions options() const;

@@ -22,7 +22,9 @@ CpuFfn::CpuFfn(std::shared_ptr<const model::Checkpoint> checkpoint, kernels::Thr
       pool_(pool),
       kernels_(kernels),
       hidden_(checkpoint_->config().text.hiddenSize),
-      topK_(checkpoint_->config().text.topK) {
+      topK_(checkpoint_->config().text.topK),
+      experts_(checkpoint_->config().text.numExperts),
+      cache_(checkpoint_->expertCache()) {
     const model::TextConfig& config = checkpoint_->config().text;
     layers_.resize(static_cast<std::size_t>(config.numLayers));
     for (std::size_t l = 0; l < layers_.size(); ++l) {
@@ -33,7 +35,7 @@ CpuFfn::CpuFfn(std::shared_ptr<const model::Checkpoint> checkpoint, kernels::Thr
             continue;
         }
         layer.all = weightsOf(*checkpoint_, prefix + "share_expert.");
-        for (std::int64_t e = 0; e < config.numExperts; ++e) {
+        for (std::int64_t e = 0; cache_ == nullptr && e < experts_; ++e) {
             layer.experts.push_back(weightsOf(*checkpoint_, prefix + "moe.", e));
         }
     }
@@ -44,32 +46,66 @@ void CpuFfn::run(const afd::FfnRequest& request, float* out) {
         throw Error(ErrorCode::kInvalidData, "FFN request: layer: expected 0 to " + std::to_string(layers_.size() - 1) +
                                                  ", found " + std::to_string(request.layer));
     }
-    const Layer& layer = layers_[static_cast<std::size_t>(request.layer)];
-    if (layer.experts.empty() != (request.expertIds == nullptr)) {
-        throw Error(ErrorCode::kInvalidData,
-                    "FFN request: layer " + std::to_string(request.layer) + ": expected " +
-                        (layer.experts.empty() ? "no expert ids, found some" : "expert ids, found none"));
+    const auto index = static_cast<std::size_t>(request.layer);
+    const bool moe = checkpoint_->config().text.isMoeLayer[index];
+    if (moe != (request.expertIds != nullptr)) {
+        throw Error(ErrorCode::kInvalidData, "FFN request: layer " + std::to_string(request.layer) + ": expected " +
+                                                 (moe ? "expert ids, found none" : "no expert ids, found some"));
     }
-    groups_.clear();
-    groups_.push_back({&layer.all, {}, {}});
-    if (request.expertIds != nullptr) groupByExpert(request, layer);
-    kernels::groupedFfn(kernels_, pool_, workspace_, {request.hidden, groups_, out, request.tokens, hidden_});
+    const Layer& layer = layers_[index];
+    groups_.assign(1, {&layer.all, {}, {}});
+    if (moe) groupByExpert(request);
+    kernels::GroupedFfnParams params{request.hidden, groups_, out, request.tokens, hidden_};
+    if (moe && cache_ != nullptr) {
+        runOffloaded(request, params);
+        return;
+    }
+    if (moe) {
+        for (std::size_t i = 0; i < picked_.size(); ++i)
+            groups_.push_back(groupOf(picked_[i], layer.experts[static_cast<std::size_t>(pickedIds_[i])]));
+        params.groups = groups_;
+    }
+    kernels::groupedFfn(kernels_, pool_, workspace_, params);
+}
+
+kernels::FfnGroup CpuFfn::groupOf(const Picked& picked, const kernels::FfnWeights& weights) const {
+    const std::size_t count = picked.end - picked.begin;
+    return {&weights, std::span<const std::int32_t>(tokens_).subspan(picked.begin, count),
+            std::span<const float>(factors_).subspan(picked.begin, count)};
+}
+
+/// Computes experts as they arrive from disk, in the same order as ever, so that sums are the same.
+void CpuFfn::runOffloaded(const afd::FfnRequest& request, kernels::GroupedFfnParams& params) {
+    model::ExpertCache::Visit visit(*cache_, request.layer, pickedIds_);
+    std::size_t begin = 0;
+    do {
+        // The shared expert need not wait for any other.
+        const std::size_t end = begin + visit.ready(begin, params.accumulate);
+        for (std::size_t i = begin; i < end; ++i) groups_.push_back(groupOf(picked_[i], visit.weights(i)));
+        params.groups = groups_;
+        kernels::groupedFfn(kernels_, pool_, workspace_, params);
+        visit.done(end);
+        groups_.clear();
+        params.accumulate = true;
+        begin = end;
+    } while (begin < picked_.size());
 }
 
 /// Sorts the (token, expert) pairs by expert, tokens in order within each.
-void CpuFfn::groupByExpert(const afd::FfnRequest& request, const Layer& layer) {
-    const auto experts = static_cast<std::int64_t>(layer.experts.size());
+void CpuFfn::groupByExpert(const afd::FfnRequest& request) {
+    const auto experts = static_cast<std::size_t>(experts_);
     const std::int64_t pairs = request.tokens * topK_;
-    starts_.assign(layer.experts.size() + 1, 0);
+    starts_.assign(experts + 1, 0);
     for (std::int64_t i = 0; i < pairs; ++i) {
         const std::int32_t expert = request.expertIds[i];
-        if (expert < 0 || expert >= experts) {
+        if (expert < 0 || expert >= experts_) {
             throw Error(ErrorCode::kInvalidData, "FFN request: expert id: expected 0 to " +
-                                                     std::to_string(experts - 1) + ", found " + std::to_string(expert));
+                                                     std::to_string(experts_ - 1) + ", found " +
+                                                     std::to_string(expert));
         }
         ++starts_[static_cast<std::size_t>(expert) + 1];
     }
-    for (std::size_t e = 0; e < layer.experts.size(); ++e) starts_[e + 1] += starts_[e];
+    for (std::size_t e = 0; e < experts; ++e) starts_[e + 1] += starts_[e];
     tokens_.resize(static_cast<std::size_t>(pairs));
     factors_.resize(static_cast<std::size_t>(pairs));
     for (std::int64_t i = 0; i < pairs; ++i) {
@@ -78,12 +114,13 @@ void CpuFfn::groupByExpert(const afd::FfnRequest& request, const Layer& layer) {
         tokens_[place] = static_cast<std::int32_t>(i / topK_);
         factors_[place] = request.expertWeights[i];
     }
+    pickedIds_.clear();
+    picked_.clear();
     std::size_t begin = 0;
-    for (std::size_t e = 0; e < layer.experts.size(); ++e) {
-        const std::size_t count = starts_[e] - begin;
-        if (count > 0) {
-            groups_.push_back({&layer.experts[e], std::span<const std::int32_t>(tokens_).subspan(begin, count),
-                               std::span<const float>(factors_).subspan(begin, count)});
+    for (std::size_t e = 0; e < experts; ++e) {
+        if (starts_[e] > begin) {
+            pickedIds_.push_back(static_cast<std::int32_t>(e));
+            picked_.push_back({begin, starts_[e]});
         }
         begin = starts_[e];
     }

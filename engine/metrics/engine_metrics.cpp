@@ -228,6 +228,15 @@ void writeLink(PrometheusWriter& out, const Metrics& m, const Reporter& reporter
     out.sample("step3_afd_microbatches_in_flight", {{"instance", reporter.engine}}, number(m.microBatchesInFlight));
     out.family("step3_expert_imbalance_ratio", "gauge", "Most over mean tokens of an expert, all layers together.");
     out.sample("step3_expert_imbalance_ratio", {}, m.expertImbalance);
+    const auto count = [&](std::string_view name, std::string_view help, double value) {
+        out.family(name, "counter", help);
+        out.sample(name, {{"instance", reporter.engine}}, value);
+    };
+    count("step3_expert_cache_hits_total", "Picked experts that were in memory.", number(m.expertCacheHits));
+    count("step3_expert_cache_misses_total", "Picked experts that had to be read from disk.",
+          number(m.expertCacheMisses));
+    count("step3_expert_cache_read_bytes_total", "Bytes of experts read from disk.", number(m.expertCacheReadBytes));
+    count("step3_expert_cache_wait_seconds_total", "Time that computing waited for experts.", m.expertCacheWaitSeconds);
     out.family("step3_peer_up", "gauge", "1 if the role's instance answers.");
     for (const char* role : {"attention", "ffn"}) {
         out.sample("step3_peer_up", {{"role", role}, {"instance", reporter.engine}, {"address", "local"}}, 1);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstring>
 #include <map>
 #include <set>
@@ -11,6 +10,7 @@
 #include "engine/error.h"
 #include "engine/json.h"
 #include "engine/model/config_json.h"
+#include "engine/model/finite.h"
 #include "engine/model/mapped_file.h"
 #include "engine/model/safetensors.h"
 
@@ -95,6 +95,12 @@ public:
         release(tensor.data, tensor.byteSize, fromCache);
         if (tensor.groupScales != nullptr)
             release(reinterpret_cast<const std::byte*>(tensor.groupScales), tensor.scaleBytes, fromCache);
+    }
+    [[nodiscard]] std::optional<FileRange> fileRange(std::string_view name) const override {
+        const auto it = stored_.find(std::string(name));
+        if (it == stored_.end()) return std::nullopt;
+        const SafetensorsEntry& entry = it->second.entry;
+        return FileRange{folder_ / shardNames_[it->second.shard], entry.begin, entry.end - entry.begin};
     }
     [[nodiscard]] std::string place(std::string_view name) const override {
         const auto it = stored_.find(std::string(name));
@@ -252,7 +258,7 @@ private:
                                                       std::string(kScaleSuffix) + ", found no such tensor");
             tensor.scaleInv = bindScales(spec, scale->second);
             tensor.scaleBytes = scale->second.entry.end - scale->second.entry.begin;
-            if (totalBytes < kScanLimit) checkCodes(tensor, where);
+            if (totalBytes < kScanLimit) checkCodes({tensor.data, tensor.byteSize}, where);
         } else if (scale != stored_.end()) {
             throw Error(ErrorCode::kInvalidData,
                         where + ": expected dtype F8_E4M3 beside its scales, found " + dtypeName(entry.dtype));
@@ -314,19 +320,8 @@ private:
                         where + ": expected shape " + shapeText(shape) + ", found " + shapeText(entry.shape));
         const auto* scales = reinterpret_cast<const float*>(
             aligned(shards_[item.shard].data() + entry.begin, entry.end - entry.begin, 4));
-        const std::uint64_t count = (entry.end - entry.begin) / 4;
-        for (std::uint64_t i = 0; i < count; ++i)
-            if (!std::isfinite(scales[i]) || scales[i] < 0.0F)
-                throw Error(ErrorCode::kInvalidData, where + ": expected finite scales of at least 0, found " +
-                                                         std::to_string(scales[i]) + " at " + std::to_string(i));
+        checkBlockScales({scales, (entry.end - entry.begin) / 4}, where);
         return scales;
-    }
-
-    static void checkCodes(const Tensor& tensor, const std::string& where) {
-        for (std::uint64_t i = 0; i < tensor.byteSize; ++i)
-            if ((std::to_integer<unsigned>(tensor.data[i]) & 0x7FU) == 0x7FU)
-                throw Error(ErrorCode::kInvalidData,
-                            where + ": expected finite F8_E4M3 codes, found NaN at " + std::to_string(i));
     }
 
     /// The data itself if it is aligned for its element, else an aligned copy (safetensors does not promise alignment).
@@ -369,15 +364,6 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder, const
 
 std::string Checkpoint::place(std::string_view name) const {
     return folder().string() + ": tensor " + std::string(name);
-}
-
-void checkGroupScales(std::span<const std::uint16_t> scales, const std::string& place) {
-    for (std::size_t i = 0; i < scales.size(); ++i) {
-        const float scale = std::bit_cast<float>(static_cast<std::uint32_t>(scales[i]) << 16);
-        if (!std::isfinite(scale))
-            throw Error(ErrorCode::kInvalidData, place + ": expected finite scales, found " + std::to_string(scale) +
-                                                     " at " + std::to_string(i));
-    }
 }
 
 std::shared_ptr<const Checkpoint> Checkpoint::openFile(const fs::path& folder, const std::string& file,

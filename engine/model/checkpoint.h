@@ -5,7 +5,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -31,6 +30,8 @@ struct TensorSpec {
     bool optional = false;     // e.g. vit_large_projector.bias
 };
 
+/// True for the fused matrices of a layer's routed experts, [E, n, k].
+bool isRoutedExpert(const TensorSpec& spec);
 /// The format `formats` asks for a tensor: kStored for all that always stays as it is.
 WeightFormat formatOf(const TensorSpec& spec, const WeightFormats& formats);
 
@@ -51,8 +52,14 @@ struct OpenProgress {
 };
 using OpenProgressFn = std::function<void(const OpenProgress&)>;
 
-/// Throws Error, `place` first, if a BF16 scale is not finite.
-void checkGroupScales(std::span<const std::uint16_t> scales, const std::string& place);
+/// Bytes of a file.
+struct FileRange {
+    std::filesystem::path file;
+    std::uint64_t begin = 0;
+    std::uint64_t bytes = 0;
+};
+
+class ExpertCache;
 
 /// All tensors the architecture described by `config` has, in layer order.
 std::vector<TensorSpec> tensorRegistry(const ModelConfig& config);
@@ -91,6 +98,10 @@ public:
     /// Gives the memory pages of a mapped tensor back; with `fromCache` also the system's cached copy of them. They are
     /// read from the file again when needed.
     virtual void releasePages(const Tensor& tensor, bool fromCache) const = 0;
+    /// Where the tensor of this flat name, which may be that of another's scales, is stored; nothing if not in a file.
+    [[nodiscard]] virtual std::optional<FileRange> fileRange(std::string_view /*name*/) const { return std::nullopt; }
+    /// Where the routed experts are while most of them stay on disk; null if matrix() has them all.
+    [[nodiscard]] virtual ExpertCache* expertCache() const { return nullptr; }
     /// "FILE: tensor NAME", for errors about a tensor's values.
     [[nodiscard]] virtual std::string place(std::string_view name) const;
     /// A tensor of any float format widened to float32: norms, biases, the router, vision tables.

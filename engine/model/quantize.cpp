@@ -12,9 +12,9 @@
 #include "engine/model/mapped_file.h"
 #include "engine/model/memory.h"
 #include "engine/model/new_file.h"
+#include "engine/model/packing.h"
 #include "engine/model/quantize_plan.h"
 #include "engine/model/summary.h"
-#include "engine/model/weights.h"
 #include "kernels/gemm/group_rows.h"
 
 namespace step3::model {

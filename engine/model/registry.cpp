@@ -92,10 +92,14 @@ void addVision(Builder& b, const VisionConfig& v, std::int64_t hidden) {
 
 }  // namespace
 
+bool isRoutedExpert(const TensorSpec& spec) {
+    return spec.role == TensorRole::kFfn && spec.shape.size() == 3;
+}
+
 WeightFormat formatOf(const TensorSpec& spec, const WeightFormats& formats) {
     if (spec.name == "lm_head.weight") return formats.head;
     if (!spec.quantisable) return WeightFormat::kStored;
-    return spec.role == TensorRole::kFfn && spec.shape.size() == 3 ? formats.experts : formats.attention;
+    return isRoutedExpert(spec) ? formats.experts : formats.attention;
 }
 
 std::vector<TensorSpec> tensorRegistry(const ModelConfig& config) {

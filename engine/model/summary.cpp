@@ -25,7 +25,7 @@ CheckpointSummary summarize(const Checkpoint& checkpoint) {
         summary.bytesByRole[spec.role] += bytes;
         summary.bytesByFormat[tensor->dtype] += bytes;
         if (spec.role == TensorRole::kVision || spec.name == "model.embed_tokens.weight") continue;
-        if (spec.role == TensorRole::kFfn && spec.shape.size() == 3) {
+        if (isRoutedExpert(spec)) {
             const auto experts = static_cast<std::uint64_t>(config.text.numExperts);
             const auto chosen = static_cast<std::uint64_t>(config.text.topK);
             summary.parametersActive += count / experts * chosen;

@@ -8,9 +8,10 @@ namespace step3::model {
 
 /// Where the weights are while the model runs.
 enum class LoadMode : std::uint8_t {
-    kAuto,  ///< kRead if the weights fit into the free memory, else kMap; STEP3_LOAD=read|mmap decides otherwise
-    kRead,  ///< repacked in memory of this process: fastest, needs memory for all of them
-    kMap,   ///< where the checkpoint's files have them: starts at once, for models larger than memory
+    kAuto,     ///< kRead if the weights fit into the free memory, else kOffload; STEP3_LOAD decides otherwise
+    kRead,     ///< repacked in memory of this process: fastest, needs memory for all of them
+    kOffload,  ///< as kRead, but routed experts stay on disk and those used most in memory: for models larger than it
+    kMap,      ///< where the checkpoint's files have them: starts at once, works with any amount of memory
 };
 
 /// Formats of the weights in memory.
@@ -21,7 +22,7 @@ enum class WeightFormat : std::uint8_t {
     kInt4,    ///< 4 bits in groups of 32 with a BF16 scale: 4.5 bits a weight
 };
 
-/// Formats by part of the model; others than kStored need the weights in memory (kRead). Embeddings, the router, norms
+/// Formats by part of the model; others than kStored need packed weights (not kMap). Embeddings, the router, norms
 /// and the vision part always stay as stored.
 struct WeightFormats {
     WeightFormat experts = WeightFormat::kStored;    // routed experts
@@ -41,13 +42,14 @@ struct WeightFormats {
 struct WeightOptions {
     LoadMode mode = LoadMode::kAuto;
     WeightFormats formats;
+    std::uint64_t expertMemory = 0;  // bytes of routed experts in memory, which asks for kOffload; 0: what is free
 };
 
 /// "bf16" (as stored), "fp8", "int8", "int4".
 std::optional<WeightFormat> parseWeightFormat(std::string_view name);
 /// The same, or "mixed", for all parts.
 std::optional<WeightFormats> parseWeightFormats(std::string_view name);
-/// "auto", "read", "mmap".
+/// "auto", "read", "offload", "mmap".
 std::optional<LoadMode> parseLoadMode(std::string_view name);
 
 }  // namespace step3::model

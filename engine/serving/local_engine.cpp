@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "engine/image/preprocess.h"
 #include "engine/model/checkpoint.h"
+#include "engine/model/expert_cache.h"
 #include "engine/model/memory.h"
 #include "engine/model/prediction_module.h"
 #include "engine/model/summary.h"
@@ -62,7 +63,7 @@ class LocalEngine final : public Engine {
 public:
     LocalEngine(const OpenOptions& options, const EngineProgress& progress, const std::stop_token& stop)
         : options_(options), pool_(options.threads) {
-        const auto checkpoint = model::openWeights(
+        checkpoint_ = model::openWeights(
             options.model, options.weights, pool_,
             [&](const model::OpenProgress& done) {
                 if (progress && done.bytesTotal > 0) {
@@ -71,6 +72,7 @@ public:
                 }
             },
             stop);
+        const std::shared_ptr<const model::Checkpoint>& checkpoint = checkpoint_;
         const model::ModelConfig& config = checkpoint->config();
         throwIfStopped(stop);
         tokenizer_ = text::Tokenizer::fromFolder(options.model);
@@ -125,6 +127,13 @@ public:
     [[nodiscard]] Metrics metrics() const override {
         Metrics metrics = scheduler_->metrics();
         metrics.memoryFreeBytes = model::availableMemory();
+        if (const model::ExpertCache* experts = checkpoint_->expertCache()) {
+            const model::ExpertCacheStats stats = experts->stats();
+            metrics.expertCacheHits = stats.hits;
+            metrics.expertCacheMisses = stats.misses;
+            metrics.expertCacheReadBytes = stats.bytesRead;
+            metrics.expertCacheWaitSeconds = stats.waitSeconds;
+        }
         return metrics;
     }
 
@@ -222,6 +231,7 @@ private:
 
     const OpenOptions options_;
     kernels::ThreadPool pool_;
+    std::shared_ptr<const model::Checkpoint> checkpoint_;
     std::int64_t kvLayers_ = 0;  // layers whose K and V are kept: the model's and the prediction module's
     ModelInfo info_;
     sampling::SamplingParams defaults_;

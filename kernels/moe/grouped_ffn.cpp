@@ -95,7 +95,7 @@ void down(const KernelTable& kernels, const GroupedFfnParams& p, const FfnWorksp
           std::int64_t strip) {
     alignas(64) float sums[kSums];
     const bool hasAll = p.groups.front().tokens.empty();  // a group of all tokens to start from
-    if (!hasAll) {
+    if (!hasAll && !p.accumulate) {
         for (std::int64_t panel = strip; panel < panelsOf(p.hidden); panel += strips.count) {
             const std::int64_t column = panel * kPanelColumns;
             for (std::int64_t t = 0; t < p.tokens; ++t) {
@@ -110,7 +110,7 @@ void down(const KernelTable& kernels, const GroupedFfnParams& p, const FfnWorksp
         for (std::int64_t t0 = 0; t0 < place.rows; t0 += kStripRows) {
             const std::int64_t count = std::min(kStripRows, place.rows - t0);
             const StripColumns at = stripProduct(kernels, group.weights->down, strips, strip, rows + t0, count, sums);
-            scatter(kernels, p, group, t0, count, at, sums, hasAll && g == 0);
+            scatter(kernels, p, group, t0, count, at, sums, hasAll && g == 0 && !p.accumulate);
         }
     }
 }

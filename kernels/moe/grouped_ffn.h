@@ -46,6 +46,7 @@ struct GroupedFfnParams {
     float* out;                        // [T, H]
     std::int64_t tokens;               // T
     std::int64_t hidden;               // H
+    bool accumulate = false;           // add to what `out` holds: a call of further groups
 };
 
 void groupedFfn(const KernelTable& kernels, ThreadPool& pool, FfnWorkspace& workspace, const GroupedFfnParams& params);

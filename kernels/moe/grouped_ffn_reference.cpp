@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -22,6 +23,7 @@ std::vector<double> product(const WeightView& w, const std::vector<double>& x) {
 
 void groupedFfnReference(const GroupedFfnParams& p) {
     std::vector<double> sums(static_cast<std::size_t>(p.tokens * p.hidden));
+    if (p.accumulate) std::copy_n(p.out, sums.size(), sums.begin());
     for (const FfnGroup& group : p.groups) {
         const std::int64_t rows = group.tokens.empty() ? p.tokens : static_cast<std::int64_t>(group.tokens.size());
         for (std::int64_t r = 0; r < rows; ++r) {

@@ -4,6 +4,7 @@
 #include "app/cli/model_bench.h"
 #include "app/cli/synthetic_checkpoint.h"
 #include "engine/error.h"
+#include "engine/model/load_plan.h"
 #include "engine/model/weights.h"
 #include "kernels/gemm/panels.h"
 

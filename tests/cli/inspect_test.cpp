@@ -32,7 +32,8 @@ cli::Inspection inspectionWith(std::uint64_t free) {
     cli::Inspection inspection;
     inspection.config.text.maxPositions = 1000;
     inspection.kvBytesPerToken = 2'000'000;
-    inspection.summary.bytesEveryToken = 40'000'000'000;
+    inspection.config.text.isMoeLayer.assign(50, true);
+    inspection.needs = {320'000'000'000, 40'000'000'000, 100'000'000, 2800, 3};
     inspection.memoryByFormat = {
         {"stored", 320'000'000'000}, {"fp8", 320'000'000'000}, {"int8", 340'000'000'000}, {"int4", 180'000'000'000}};
     inspection.machine.memoryFree = free;
@@ -118,9 +119,11 @@ TEST_CASE("inspect judges with figures") {
           "It fits: 320 GB of weights and 2.00 GB of KV cache for one full context against 500 GB of free memory.");
     const auto disk = cli::judge(inspectionWith(250'000'000'000));
     CHECK(disk.fit == cli::Fit::kFromDisk);
-    CHECK(disk.sentence ==
-          "It runs slowly, its experts read from disk as tokens need them: 320 GB of weights and 2.00 GB of KV cache "
-          "for one full context against 250 GB of free memory. With --quant int4 it would fit: 180 GB of weights.");
+    CHECK(
+        disk.sentence ==
+        "It runs slowly, its experts read from disk as tokens need them: 320 GB of weights and 2.00 GB of KV cache "
+        "for one full context against 250 GB of free memory. In memory are 40.0 GB that every token reads and 1191 of "
+        "2800 experts of 100 MB; a token picks 150. With --quant int4 it would fit: 180 GB of weights.");
     const auto none = cli::judge(inspectionWith(24'000'000'000));
     CHECK(none.fit == cli::Fit::kNo);
     CHECK(none.sentence ==

@@ -116,7 +116,10 @@ TEST_CASE("wrong calls end with one clear sentence") {
          "step3 bench: --layer needs no --model: its weights are arbitrary" + seeBench},
         {{"bench", "--load", "fast"},
          2,
-         "step3 bench: --load: expected one of auto, read, mmap, found \"fast\"" + seeBench},
+         "step3 bench: --load: expected one of auto, read, offload, mmap, found \"fast\"" + seeBench},
+        {{"bench", "--expert-memory", "much"},
+         2,
+         "step3 bench: --expert-memory: expected a size such as 512M or 8G, found \"much\"" + seeBench},
     };
     for (const Case& item : cases) {
         std::string call;

@@ -248,7 +248,7 @@ TEST_CASE("forward: hidden states, experts and logits of text and picture prompt
 
 TEST_CASE("forward: every kernel set gives the golden logits with mapped and with repacked weights") {
     const auto expected = readSafetensors(golden() / "model" / "tiny-fp8" / "text_english.safetensors");
-    for (const char* load : {"read", "mmap"}) {
+    for (const char* load : {"read", "offload", "mmap"}) {
         ::setenv("STEP3_LOAD", load, 1);
         for (const char* kernels : {"scalar", "auto"}) {
             INFO(load << " " << kernels);

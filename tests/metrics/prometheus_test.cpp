@@ -102,13 +102,28 @@ TEST_CASE("prometheus: every series of the engine is there once, with vLLM's typ
             CHECK(page.types.at("vllm:" + name) == type);
         }
     }
-    for (const char* name :
-         {"step3_stage_busy_seconds_total", "step3_stage_idle_seconds_total", "step3_stage_duration_seconds",
-          "step3_role_utilization_ratio", "step3_pipeline_bubble_ratio", "step3_kv_blocks", "step3_kv_blocks_used",
-          "step3_kv_bytes", "step3_device_memory_bytes", "step3_afd_transfer_bytes_total",
-          "step3_afd_transfer_seconds_total", "step3_afd_exposed_comm_seconds_total",
-          "step3_afd_microbatches_in_flight", "step3_expert_imbalance_ratio", "step3_peer_up",
-          "step3_vision_images_total", "step3_vision_encode_seconds", "step3_build_info"}) {
+    for (const char* name : {"step3_stage_busy_seconds_total",
+                             "step3_stage_idle_seconds_total",
+                             "step3_stage_duration_seconds",
+                             "step3_role_utilization_ratio",
+                             "step3_pipeline_bubble_ratio",
+                             "step3_kv_blocks",
+                             "step3_kv_blocks_used",
+                             "step3_kv_bytes",
+                             "step3_device_memory_bytes",
+                             "step3_afd_transfer_bytes_total",
+                             "step3_afd_transfer_seconds_total",
+                             "step3_afd_exposed_comm_seconds_total",
+                             "step3_afd_microbatches_in_flight",
+                             "step3_expert_imbalance_ratio",
+                             "step3_expert_cache_hits_total",
+                             "step3_expert_cache_misses_total",
+                             "step3_expert_cache_read_bytes_total",
+                             "step3_expert_cache_wait_seconds_total",
+                             "step3_peer_up",
+                             "step3_vision_images_total",
+                             "step3_vision_encode_seconds",
+                             "step3_build_info"}) {
         CHECK(page.types.count(name) == 1);
     }
 }

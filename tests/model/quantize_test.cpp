@@ -12,6 +12,7 @@
 
 #include "engine/afd/pipeline.h"
 #include "engine/error.h"
+#include "engine/model/load_plan.h"
 #include "engine/model/summary.h"
 #include "engine/model/weights.h"
 #include "kernels/cpu/convert.h"

@@ -10,6 +10,7 @@
 
 #include "engine/afd/pipeline.h"
 #include "engine/error.h"
+#include "engine/model/load_plan.h"
 #include "kernels/cpu/convert.h"
 
 using namespace step3;
@@ -134,20 +135,43 @@ TEST_CASE("formats can be chosen by part") {
 
 TEST_CASE("the load mode follows the memory, and what cannot work is refused with figures") {
     constexpr std::uint64_t kMiB = 1ULL << 20U;
-    const WeightFormats stored;
     const WeightFormats int8 = WeightFormats::all(WeightFormat::kInt8);
-    CHECK(chooseLoadMode(LoadMode::kAuto, stored, 700 * kMiB, 100 * kMiB, 1000 * kMiB) == LoadMode::kRead);
-    CHECK(chooseLoadMode(LoadMode::kAuto, stored, 900 * kMiB, 100 * kMiB, 1000 * kMiB) == LoadMode::kMap);
-    CHECK(chooseLoadMode(LoadMode::kMap, stored, 700 * kMiB, 100 * kMiB, 1000 * kMiB) == LoadMode::kMap);
-    CHECK(chooseLoadMode(LoadMode::kMap, stored, 9000 * kMiB, 5000 * kMiB, 1000 * kMiB) == LoadMode::kMap);
-    CHECK(chooseLoadMode(LoadMode::kRead, int8, 700 * kMiB, 100 * kMiB, 1000 * kMiB) == LoadMode::kRead);
-    CHECK_THROWS_WITH(chooseLoadMode(LoadMode::kRead, stored, 900 * kMiB, 100 * kMiB, 1000 * kMiB),
+    const auto needs = [](std::uint64_t all, std::uint64_t everyToken) {
+        return LoadNeeds{all * kMiB, everyToken * kMiB, 10 * kMiB, (all - everyToken) / 10, 3};
+    };
+    const auto plan = [](LoadMode mode, const WeightFormats& formats, const LoadNeeds& needed,
+                         std::uint64_t expertMemory = 0) {
+        return planLoad({mode, formats, expertMemory}, needed, 1000 * kMiB);
+    };
+    CHECK(plan(LoadMode::kAuto, {}, needs(700, 100)).mode == LoadMode::kRead);
+    CHECK(plan(LoadMode::kMap, {}, needs(700, 100)).mode == LoadMode::kMap);
+    CHECK(plan(LoadMode::kMap, {}, needs(9000, 5000)).mode == LoadMode::kMap);
+    CHECK(plan(LoadMode::kRead, int8, needs(700, 100)).mode == LoadMode::kRead);
+    CHECK_THROWS_WITH(plan(LoadMode::kRead, {}, needs(900, 100)),
                       Catch::Contains("expected at most 875 MiB") && Catch::Contains("found 900 MiB"));
-    CHECK_THROWS_WITH(chooseLoadMode(LoadMode::kAuto, int8, 900 * kMiB, 100 * kMiB, 1000 * kMiB),
-                      Catch::Contains("found 900 MiB"));
-    CHECK_THROWS_WITH(chooseLoadMode(LoadMode::kAuto, stored, 9000 * kMiB, 880 * kMiB, 1000 * kMiB),
-                      Catch::Contains("that every token reads") && Catch::Contains("found 880 MiB"));
-    CHECK_THROWS_AS(chooseLoadMode(LoadMode::kMap, int8, 1, 1, 1000 * kMiB), Error);
+    CHECK_THROWS_AS(plan(LoadMode::kMap, int8, needs(700, 100)), Error);
+
+    // Experts move to disk when not all fit: two thirds of what the rest leaves are for them.
+    for (const WeightFormats& formats : {WeightFormats{}, int8}) {
+        const LoadPlan offload = plan(LoadMode::kAuto, formats, needs(900, 125));
+        CHECK(offload.mode == LoadMode::kOffload);
+        CHECK(offload.expertMemory == 500 * kMiB);
+    }
+    CHECK(plan(LoadMode::kAuto, {}, needs(900, 840)).expertMemory == 30 * kMiB);      // what a token picks in a layer
+    CHECK(plan(LoadMode::kOffload, {}, needs(200, 100)).expertMemory == 100 * kMiB);  // all there are
+    const LoadPlan asked = plan(LoadMode::kAuto, {}, needs(700, 100), 60 * kMiB);
+    CHECK(asked.mode == LoadMode::kOffload);
+    CHECK(asked.expertMemory == 60 * kMiB);
+    CHECK_THROWS_WITH(plan(LoadMode::kAuto, {}, needs(9000, 850)),
+                      Catch::Contains("850 MiB that every token reads and 30 MiB for experts, of 9000 MiB in all"));
+    CHECK_THROWS_WITH(plan(LoadMode::kOffload, {}, needs(9000, 100), 800 * kMiB),
+                      Catch::Contains("800 MiB for experts"));
+    CHECK_THROWS_WITH(plan(LoadMode::kOffload, {}, needs(900, 100), 20 * kMiB),
+                      Catch::Contains("the 3 that a token picks in a layer, found 20971520"));
+    CHECK_THROWS_AS(plan(LoadMode::kRead, {}, needs(700, 100), 60 * kMiB), Error);
+    CHECK_THROWS_AS(plan(LoadMode::kMap, {}, needs(700, 100), 60 * kMiB), Error);
+    CHECK_THROWS_WITH(plan(LoadMode::kAuto, {}, LoadNeeds{900 * kMiB, 900 * kMiB}), Catch::Contains("found 900 MiB"));
+    CHECK_THROWS_WITH(plan(LoadMode::kOffload, {}, LoadNeeds{700 * kMiB, 700 * kMiB}), Catch::Contains("found none"));
 }
 
 TEST_CASE("names of formats and modes") {
@@ -158,6 +182,7 @@ TEST_CASE("names of formats and modes") {
     CHECK_FALSE(parseWeightFormat("q4").has_value());
     CHECK(parseLoadMode("auto") == LoadMode::kAuto);
     CHECK(parseLoadMode("read") == LoadMode::kRead);
+    CHECK(parseLoadMode("offload") == LoadMode::kOffload);
     CHECK(parseLoadMode("mmap") == LoadMode::kMap);
     CHECK_FALSE(parseLoadMode("").has_value());
 }
@@ -175,7 +200,8 @@ TEST_CASE("reading weights reports progress and can be cancelled") {
     std::stop_source source;
     const auto mapped = Checkpoint::open(golden("tiny-bf16"));
     const auto cancelAtOnce = [&](const OpenProgress&) { source.request_stop(); };
-    CHECK_THROWS_AS(readWeights(mapped, {}, pool, kernels::activeKernels(), cancelAtOnce, source.get_token()), Error);
+    CHECK_THROWS_AS(readWeights(mapped, {}, pool, kernels::activeKernels(), 0, cancelAtOnce, source.get_token()),
+                    Error);
 
     ::setenv("STEP3_LOAD", "sometimes", 1);
     CHECK_THROWS_WITH(openWeights(golden("tiny-bf16"), {}, pool), Catch::Contains("found sometimes"));
