@@ -51,6 +51,7 @@ CpuAttention::CpuAttention(std::shared_ptr<const model::Checkpoint> checkpoint, 
       kernels_(kernels),
       config_(checkpoint_->config().text),
       kv_(std::make_shared<KvPool>(config_.numLayers, config_.headDim, kv)),
+      guard_(checkpoint_),
       rope_(config_.ropeTheta, config_.headDim) {
     if (config_.headDim % 2 != 0 || config_.headDim > kernels::kAttendMostDim) {
         throw Error(ErrorCode::kUnsupported, "config.json: head_dim: expected an even number up to " +
@@ -133,12 +134,17 @@ afd::FfnRequest CpuAttention::attend(std::int64_t layerIndex, afd::RowRange rows
     const Layer& layer = layers_[static_cast<std::size_t>(layerIndex)];
     const std::int64_t hidden = config_.hiddenSize;
     const std::int64_t width = config_.numHeads * config_.headDim;
+    for (const kernels::WeightView* w : {&layer.qDown, &layer.k, &layer.v, &layer.qUp, &layer.out})
+        guard_.use(pool_, *w, layerIndex);
     projectQueriesAndKeys(layer, rows);
     attendToCache(layerIndex, rows);
     float* projected = projected_.data() + rows.begin * hidden;
     kernels::linear(kernels_, pool_, linear_, attended_.data() + rows.begin * width, rows.size(), layer.out, nullptr,
                     projected);
     addToResidual(rows, projected);
+    guard_.check(std::span(residual_).subspan(static_cast<std::size_t>(rows.begin * hidden),
+                                              static_cast<std::size_t>(rows.size() * hidden)),
+                 layerIndex);
     float* normed = normed_.data() + rows.begin * hidden;
     kernels::rmsNorm(kernels_, pool_,
                      {residual_.data() + rows.begin * hidden, layer.postNorm.data(), normed, rows.size(), hidden,
@@ -232,6 +238,7 @@ void CpuAttention::logits(std::span<const std::int64_t> rows, float* out) {
         next += hidden;
     }
     kernels::linear(kernels_, pool_, linear_, headRows_.data(), logitRows_, head_, nullptr, out);
+    guard_.check({out, static_cast<std::size_t>(logitRows_ * config_.vocabSize)}, model::FiniteGuard::kHead);
 }
 
 void CpuAttention::endStep() {

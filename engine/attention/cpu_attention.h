@@ -6,6 +6,7 @@
 #include "engine/attention/attention_backend.h"
 #include "engine/attention/kv_cache.h"
 #include "engine/model/checkpoint.h"
+#include "engine/model/finite_guard.h"
 #include "kernels/attention/mfa.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/thread_pool.h"
@@ -66,6 +67,7 @@ private:
     const kernels::KernelTable& kernels_;
     model::TextConfig config_;
     std::shared_ptr<KvPool> kv_;
+    model::FiniteGuard guard_;
     std::vector<Layer> layers_;
     kernels::WeightView embedding_;  // [V, H]
     kernels::WeightView head_;       // [V, H]

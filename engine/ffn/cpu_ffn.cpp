@@ -24,6 +24,7 @@ CpuFfn::CpuFfn(std::shared_ptr<const model::Checkpoint> checkpoint, kernels::Thr
       hidden_(checkpoint_->config().text.hiddenSize),
       topK_(checkpoint_->config().text.topK),
       experts_(checkpoint_->config().text.numExperts),
+      guard_(checkpoint_),
       cache_(checkpoint_->expertCache()) {
     const model::TextConfig& config = checkpoint_->config().text;
     layers_.resize(static_cast<std::size_t>(config.numLayers));
@@ -58,14 +59,17 @@ void CpuFfn::run(const afd::FfnRequest& request, float* out) {
     kernels::GroupedFfnParams params{request.hidden, groups_, out, request.tokens, hidden_};
     if (moe && cache_ != nullptr) {
         runOffloaded(request, params);
-        return;
-    }
-    if (moe) {
-        for (std::size_t i = 0; i < picked_.size(); ++i)
+    } else {
+        for (std::size_t i = 0; moe && i < picked_.size(); ++i)
             groups_.push_back(groupOf(picked_[i], layer.experts[static_cast<std::size_t>(pickedIds_[i])]));
         params.groups = groups_;
+        for (const kernels::FfnGroup& group : groups_) {
+            for (const kernels::WeightView* w : {&group.weights->gate, &group.weights->up, &group.weights->down})
+                guard_.use(pool_, *w, request.layer);
+        }
+        kernels::groupedFfn(kernels_, pool_, workspace_, params);
     }
-    kernels::groupedFfn(kernels_, pool_, workspace_, params);
+    guard_.check({out, static_cast<std::size_t>(request.tokens * hidden_)}, request.layer);
 }
 
 kernels::FfnGroup CpuFfn::groupOf(const Picked& picked, const kernels::FfnWeights& weights) const {

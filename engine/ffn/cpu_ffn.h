@@ -6,6 +6,7 @@
 #include "engine/ffn/ffn_backend.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/expert_cache.h"
+#include "engine/model/finite_guard.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/thread_pool.h"
 #include "kernels/moe/grouped_ffn.h"
@@ -38,9 +39,10 @@ private:
     std::shared_ptr<const model::Checkpoint> checkpoint_;
     kernels::ThreadPool& pool_;
     const kernels::KernelTable& kernels_;
-    std::int64_t hidden_;        // H
-    std::int64_t topK_;          // K
-    std::int64_t experts_;       // E
+    std::int64_t hidden_;   // H
+    std::int64_t topK_;     // K
+    std::int64_t experts_;  // E
+    model::FiniteGuard guard_;
     model::ExpertCache* cache_;  // null: layers_ have all experts
     std::vector<Layer> layers_;
 

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "engine/error.h"
 
@@ -15,10 +16,30 @@ bool isNanCode(std::byte code) {
 
 }  // namespace
 
-void checkCodes(std::span<const std::byte> codes, const std::string& place, std::uint64_t first) {
+void checkFloats(std::span<const std::byte> bytes, kernels::DType dtype, const std::string& place) {
+    const std::uint32_t exponent = dtype == kernels::DType::kF32   ? 0x7F800000U
+                                   : dtype == kernels::DType::kF16 ? 0x7C00U
+                                                                   : 0x7F80U;
+    const std::size_t width = kernels::bytesPerElement(dtype);
+    for (std::size_t i = 0; i < bytes.size() / width; ++i) {
+        std::uint32_t bits = 0;
+        std::memcpy(&bits, bytes.data() + i * width, width);
+        if ((bits & exponent) != exponent) continue;
+        const std::uint32_t mantissa = (exponent & (~exponent + 1U)) - 1U;  // the bits below the exponent
+        throw Error(ErrorCode::kInvalidData, place + ": expected finite numbers, found " +
+                                                 ((bits & mantissa) != 0 ? "NaN" : "infinity") + " at " +
+                                                 std::to_string(i));
+    }
+}
+
+bool hasNanCode(std::span<const std::byte> codes) {
     bool found = false;
     for (const std::byte code : codes) found |= isNanCode(code);  // without a branch: many bytes at once
-    if (!found) return;
+    return found;
+}
+
+void checkCodes(std::span<const std::byte> codes, const std::string& place, std::uint64_t first) {
+    if (!hasNanCode(codes)) return;
     for (std::size_t i = 0; i < codes.size(); ++i) {
         if (isNanCode(codes[i]))
             throw Error(ErrorCode::kInvalidData,

@@ -12,6 +12,7 @@
 #include "engine/model/arena.h"
 #include "engine/model/expert_cache.h"
 #include "engine/model/finite.h"
+#include "engine/model/finite_guard.h"
 #include "engine/model/load_plan.h"
 #include "engine/model/memory.h"
 #include "engine/model/packing.h"
@@ -32,6 +33,14 @@ struct PackedTensor {
 /// Threads that read experts: enough to keep a fast disk busy and to share the packing, few on a small machine.
 int readingThreads(const kernels::ThreadPool& pool) {
     return std::clamp(pool.threads(), 2, 8);
+}
+
+/// True if E4M3 codes of these panels' rows are NaN: on opening, large checkpoints are not looked through for them.
+bool hasNan(const WeightView& rows, std::int64_t firstPanel, std::int64_t lastPanel) {
+    if (rows.dtype != DType::kE4M3) return false;
+    const std::int64_t begin = firstPanel * kernels::kPanelColumns * rows.k;
+    const std::int64_t end = std::min(rows.n, lastPanel * kernels::kPanelColumns) * rows.k;
+    return hasNanCode({static_cast<const std::byte*>(rows.data) + begin, static_cast<std::size_t>(end - begin)});
 }
 
 class ReadCheckpoint final : public Checkpoint {
@@ -98,6 +107,7 @@ private:
         packed.first.data = to;
         if (dtype == DType::kE4M3) setScales(spec, packed, rows, pool, kernels);
         std::atomic<std::int64_t> bad{-1};
+        std::atomic<bool> nan{false};
         // Panels of all matrices in one loop, in pieces large enough to be worth a claim.
         const std::int64_t panels = kernels::panelsOf(rows.n);
         const std::int64_t grain = std::max<std::int64_t>(1, (256 << 10) / (kernels::kPanelColumns * rows.k));
@@ -105,13 +115,15 @@ private:
             while (begin < end) {
                 const std::int64_t index = begin / panels;
                 const std::int64_t last = std::min(end, (index + 1) * panels);
-                const std::int64_t row =
-                    kernels::packPanels(kernels, mapped_->matrix(spec.name, index), matrix(spec.name, index),
-                                        begin - index * panels, last - index * panels);
+                const WeightView from = mapped_->matrix(spec.name, index);
+                if (hasNan(from, begin - index * panels, last - index * panels)) nan = true;
+                const std::int64_t row = kernels::packPanels(kernels, from, matrix(spec.name, index),
+                                                             begin - index * panels, last - index * panels);
                 if (row >= 0) bad = index * rows.n + row;
                 begin = last;
             }
         });
+        if (nan) checkTensor(*mapped_, spec);
         if (bad >= 0) failNotFinite(*mapped_, spec, bad / rows.n, bad % rows.n);
         return to + alignPacked(packed.matrix.bytes * matrices);
     }

@@ -3,7 +3,6 @@
 #include "engine/model/expert_cache.h"
 
 #include <cstring>
-#include <fstream>
 #include <random>
 
 #include <catch2/catch.hpp>
@@ -18,6 +17,7 @@
 
 using namespace step3;
 using namespace step3::model;
+using step3::test::damage;
 
 namespace {
 
@@ -47,16 +47,6 @@ std::vector<float> logitsOf(const std::shared_ptr<const Checkpoint>& checkpoint,
         all.insert(all.end(), logits.begin(), logits.end());
     }
     return all;
-}
-
-/// Overwrites bytes of a tensor in its file.
-void damage(const Checkpoint& checkpoint, const std::string& tensor, std::uint64_t at, const std::string& bytes) {
-    const auto range = checkpoint.fileRange(tensor);
-    REQUIRE(range.has_value());
-    std::fstream file(range->file, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<std::streamoff>(range->begin + at));
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    REQUIRE(file.good());
 }
 
 }  // namespace

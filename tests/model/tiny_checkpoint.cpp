@@ -51,6 +51,16 @@ std::string Folder::without(std::string message) const {
     return message;
 }
 
+void damage(const model::Checkpoint& checkpoint, const std::string& tensor, std::uint64_t at,
+            const std::string& bytes) {
+    const auto range = checkpoint.fileRange(tensor);
+    if (!range) throw std::runtime_error("no tensor " + tensor + " in a file");
+    std::fstream file(range->file, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(range->begin + at));
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    if (!file.flush()) throw std::runtime_error("cannot write " + range->file.string());
+}
+
 std::string safetensorsBytes(const std::vector<RawTensor>& tensors) {
     Json header = Json::object();
     std::string data;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/json.h"
+#include "engine/model/checkpoint.h"
 #include "kernels/cpu/dtype.h"
 
 namespace step3::test {
@@ -36,6 +37,9 @@ struct RawTensor {
     std::string bytes;
     std::vector<std::int64_t> offsets{};
 };
+
+/// Overwrites bytes of a tensor in its file.
+void damage(const model::Checkpoint& checkpoint, const std::string& tensor, std::uint64_t at, const std::string& bytes);
 
 /// A safetensors file of these tensors, one after another.
 std::string safetensorsBytes(const std::vector<RawTensor>& tensors);
