@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "engine/error.h"
+#include "kernels/cpu/numa.h"
 
 namespace step3::model {
 
@@ -23,6 +24,7 @@ Arena::Arena(std::uint64_t bytes) : size_(bytes), mappedBytes_((bytes / kHugePag
     }
     const auto address = reinterpret_cast<std::uintptr_t>(mapping_);
     data_ = static_cast<std::byte*>(mapping_) + ((kHugePage - address % kHugePage) % kHugePage);
+    kernels::spreadOverNodes(data_, mappedBytes_ - kHugePage);
 #if defined(MADV_HUGEPAGE)
     ::madvise(data_, mappedBytes_ - kHugePage, MADV_HUGEPAGE);  // a wish: without huge pages everything works, slower
 #endif

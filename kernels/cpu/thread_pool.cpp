@@ -8,11 +8,8 @@
 #include <thread>
 #include <vector>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
-
 #include "kernels/cpu/cpu_quota.h"
+#include "kernels/cpu/numa.h"
 
 namespace step3::kernels {
 namespace {
@@ -44,26 +41,12 @@ bool spinUntil(Done done, std::chrono::microseconds limit) {
     return false;
 }
 
-#if defined(__linux__)
-int affinityCpus() {
-    for (int cpus = 1024; cpus <= (1 << 20); cpus *= 2) {  // the kernel refuses a mask smaller than its own
-        cpu_set_t* set = CPU_ALLOC(static_cast<std::size_t>(cpus));
-        if (set == nullptr) break;
-        const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(cpus));
-        const int count = sched_getaffinity(0, bytes, set) == 0 ? CPU_COUNT_S(bytes, set) : 0;
-        CPU_FREE(set);
-        if (count > 0) return count;
-    }
-    return 0;
-}
-#endif
-
 }  // namespace
 
 int usableCpus() {
     int cpus = static_cast<int>(std::thread::hardware_concurrency());
 #if defined(__linux__)
-    if (const int allowed = affinityCpus(); allowed > 0) cpus = allowed;
+    if (const auto allowed = allowedCpus(); !allowed.empty()) cpus = static_cast<int>(allowed.size());
     if (const auto quota = cgroupCpuLimit("/proc/self/cgroup", "/sys/fs/cgroup")) cpus = std::min(cpus, *quota);
 #endif
     return std::max(1, cpus);
