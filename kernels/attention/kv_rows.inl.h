@@ -42,6 +42,23 @@ inline void widenU4(const char* p, Vec* out) {
     out[2] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(high));
     out[3] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_unpackhi_epi64(high, high)));
 }
+#elif defined(STEP3_NEON)
+inline void widenBytes(uint8x16_t bytes, Vec* out) {
+    const uint16x8_t low = vmovl_u8(vget_low_u8(bytes));
+    const uint16x8_t high = vmovl_high_u8(bytes);
+    out[0] = vcvtq_f32_u32(vmovl_u16(vget_low_u16(low)));
+    out[1] = vcvtq_f32_u32(vmovl_high_u16(low));
+    out[2] = vcvtq_f32_u32(vmovl_u16(vget_low_u16(high)));
+    out[3] = vcvtq_f32_u32(vmovl_high_u16(high));
+}
+inline Vec widenU8(const char* p) {
+    return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(loadBytes(p, 4)))));
+}
+inline void widenU4(const char* p, Vec* out) {
+    const uint8x16_t both = vld1q_u8(reinterpret_cast<const std::uint8_t*>(p));
+    widenBytes(vandq_u8(both, vdupq_n_u8(15)), out);
+    widenBytes(vshrq_n_u8(both, 4), out + 4);
+}
 #else
 inline Vec widenU8(const char* p) {
     Vec a = zero();

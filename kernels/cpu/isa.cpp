@@ -49,6 +49,7 @@ CpuFeatures readCpuFeatures() {
 const char* isaName(Isa isa) {
     switch (isa) {
         case Isa::kScalar: return "scalar";
+        case Isa::kNeon: return "neon";
         case Isa::kAvx2: return "avx2";
         case Isa::kAvx512: return "avx512";
         case Isa::kAvx512Vnni: return "avx512vnni";
@@ -68,7 +69,10 @@ bool isaAvailable(Isa isa) {
 #if defined(__x86_64__)
     static const CpuFeatures features = readCpuFeatures();
     if (isa == Isa::kAvx512Vnni) return features.vnni;
-    return isa == Isa::kAvx2 ? features.avx2 : features.avx512;
+    if (isa == Isa::kAvx512) return features.avx512;
+    return isa == Isa::kAvx2 && features.avx2;
+#elif defined(__aarch64__)
+    return isa == Isa::kNeon;
 #else
     return false;
 #endif
@@ -102,6 +106,11 @@ namespace avx512vnni {
 extern const KernelTable kTable;
 }
 #endif
+#if defined(__aarch64__)
+namespace neon {
+extern const KernelTable kTable;
+}
+#endif
 namespace scalar {
 extern const KernelTable kTable;
 }
@@ -111,6 +120,8 @@ const KernelTable& kernelTable(Isa isa) {
     if (isa == Isa::kAvx512Vnni) return avx512vnni::kTable;
     if (isa == Isa::kAvx512) return avx512::kTable;
     if (isa == Isa::kAvx2) return avx2::kTable;
+#elif defined(__aarch64__)
+    if (isa == Isa::kNeon) return neon::kTable;
 #endif
     (void)isa;
     return scalar::kTable;

@@ -7,14 +7,14 @@
 
 namespace step3::kernels {
 
-/// Instruction sets the CPU kernels are compiled for, weakest first. A new one (NEON) is a name here, a section in
-/// cpu/simd.h and an entry in kernels/CMakeLists.txt.
-enum class Isa : std::uint8_t { kScalar, kAvx2, kAvx512, kAvx512Vnni };
+/// Instruction sets the CPU kernels are compiled for, those of one architecture weakest first. A new one is a name
+/// here, a section in cpu/simd.h and an entry in kernels/CMakeLists.txt.
+enum class Isa : std::uint8_t { kScalar, kNeon, kAvx2, kAvx512, kAvx512Vnni };
 
-inline constexpr std::array<Isa, 4> kAllIsas{Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni};
+inline constexpr std::array<Isa, 5> kAllIsas{Isa::kScalar, Isa::kNeon, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni};
 
-/// "scalar", "avx2" (with FMA and F16C), "avx512" (F, BW, VL, DQ), "avx512vnni" (these and VNNI, dot
-/// products of bytes for the group formats).
+/// "scalar", "neon" (any AArch64), "avx2" (with FMA and F16C), "avx512" (F, BW, VL, DQ), "avx512vnni" (these and VNNI,
+/// dot products of bytes for the group formats).
 const char* isaName(Isa isa);
 std::optional<Isa> parseIsa(std::string_view name);
 

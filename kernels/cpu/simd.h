@@ -10,6 +10,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(STEP3_NEON)  // every AArch64 CPU has it, so the compiler's own macro does not tell which version this is
+#include <arm_neon.h>
 #endif
 
 namespace step3::kernels::STEP3_ISA_NAMESPACE {
@@ -221,6 +223,110 @@ inline Vec widenE4m3Part(const void* p, Index n) {
     return widenE4m3Bits(loadBytes(p, n));
 }
 
+#elif defined(STEP3_NEON)
+
+inline constexpr Index kWidth = 4;
+inline constexpr int kTileRows = 6;  // 6 x 4 accumulators of 32 registers
+using Vec = float32x4_t;
+
+inline uint32x4_t firstLanes(Index n) {
+    const int32x4_t lanes = {0, 1, 2, 3};
+    return vcltq_s32(lanes, vdupq_n_s32(static_cast<std::int32_t>(n)));
+}
+inline Vec zero() {
+    return vdupq_n_f32(0.0F);
+}
+inline Vec set1(float a) {
+    return vdupq_n_f32(a);
+}
+inline Vec load(const float* p) {
+    return vld1q_f32(p);
+}
+inline Vec loadPart(const float* p, Index n) {
+    alignas(16) float lanes[4] = {};
+    __builtin_memcpy(lanes, p, static_cast<std::size_t>(n) * sizeof(float));
+    return vld1q_f32(lanes);
+}
+inline void store(float* p, Vec a) {
+    vst1q_f32(p, a);
+}
+inline void storePart(float* p, Vec a, Index n) {
+    alignas(16) float lanes[4];
+    vst1q_f32(lanes, a);
+    __builtin_memcpy(p, lanes, static_cast<std::size_t>(n) * sizeof(float));
+}
+inline Vec add(Vec a, Vec b) {
+    return vaddq_f32(a, b);
+}
+inline Vec sub(Vec a, Vec b) {
+    return vsubq_f32(a, b);
+}
+inline Vec mul(Vec a, Vec b) {
+    return vmulq_f32(a, b);
+}
+inline Vec div(Vec a, Vec b) {
+    return vdivq_f32(a, b);
+}
+inline Vec max(Vec a, Vec b) {
+    return vmaxq_f32(a, b);
+}
+inline Vec min(Vec a, Vec b) {
+    return vminq_f32(a, b);
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+    return vfmaq_f32(c, a, b);
+}
+inline Vec nearest(Vec a) {
+    return vrndnq_f32(a);
+}
+inline Vec scaleByPowerOfTwo(Vec a, Vec n) {
+    const int32x4_t exponent = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+    return vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)));
+}
+inline Vec keepIfAtLeast(Vec a, Vec x, Vec limit) {
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), vcgeq_f32(x, limit)));
+}
+inline Vec firstOr(Vec a, Index n, Vec b) {
+    return vbslq_f32(firstLanes(n), a, b);
+}
+
+/// The first n bytes at p, the others 0.
+inline uint8x8_t loadBytes(const void* p, Index bytes) {
+    std::uint64_t buffer = 0;
+    __builtin_memcpy(&buffer, p, static_cast<std::size_t>(bytes));
+    return vcreate_u8(buffer);
+}
+inline Vec widenBf16Bits(uint8x8_t bits) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(bits), 16));
+}
+inline Vec widenF16Bits(uint8x8_t bits) {
+    return vcvt_f32_f16(vreinterpret_f16_u8(bits));
+}
+/// See the AVX-512 version above; four codes in the first bytes.
+inline Vec widenE4m3Bits(uint8x8_t bytes) {
+    const int16x4_t bits = vreinterpret_s16_u8(vzip1_u8(vdup_n_u8(0), bytes));
+    const int16x4_t half = vand_s16(vshr_n_s16(bits, 1), vdup_n_s16(static_cast<std::int16_t>(0xBFFF)));
+    return vcvt_f32_f16(vreinterpret_f16_s16(half));
+}
+inline Vec widenBf16(const void* p) {
+    return widenBf16Bits(loadBytes(p, 8));
+}
+inline Vec widenF16(const void* p) {
+    return widenF16Bits(loadBytes(p, 8));
+}
+inline Vec widenE4m3(const void* p) {
+    return widenE4m3Bits(loadBytes(p, 4));
+}
+inline Vec widenBf16Part(const void* p, Index n) {
+    return widenBf16Bits(loadBytes(p, 2 * n));
+}
+inline Vec widenF16Part(const void* p, Index n) {
+    return widenF16Bits(loadBytes(p, 2 * n));
+}
+inline Vec widenE4m3Part(const void* p, Index n) {
+    return widenE4m3Bits(loadBytes(p, n));
+}
+
 #else
 
 // The compiler's portable vectors: the baseline of any architecture (SSE2 here).
@@ -359,6 +465,13 @@ inline void reduceAdd4(Vec a, Vec b, Vec c, Vec d, float* out) {
     const __m256 cd = _mm256_hadd_ps(halves(c), halves(d));
     const __m256 abcd = _mm256_hadd_ps(ab, cd);
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps(abcd, 1)));
+}
+#elif defined(STEP3_NEON)
+inline float reduceAdd(Vec a) {
+    return vaddvq_f32(a);
+}
+inline void reduceAdd4(Vec a, Vec b, Vec c, Vec d, float* out) {
+    vst1q_f32(out, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
 }
 #else
 inline float reduceAdd(Vec a) {

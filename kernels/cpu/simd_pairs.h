@@ -27,6 +27,14 @@ inline constexpr int kManyRows = 6;
 inline constexpr int kManyPanels = 1;
 inline constexpr int kInt8Rows = 4;
 inline constexpr int kInt4Rows = 6;
+#elif defined(STEP3_NEON)
+inline constexpr int kFewRows = 1;
+inline constexpr int kSomeRows = 3;
+inline constexpr int kSomeE4m3Rows = 3;
+inline constexpr int kManyRows = 6;
+inline constexpr int kManyPanels = 1;
+inline constexpr int kInt8Rows = 4;
+inline constexpr int kInt4Rows = 4;
 #else
 inline constexpr int kFewRows = 1;
 inline constexpr int kSomeRows = 2;
@@ -168,6 +176,79 @@ inline Lanes multiplyAdd8(Lanes unsignedBytes, Lanes signedBytes) {
 }
 inline Lanes ones16() {
     return _mm256_set1_epi16(1);
+}
+
+#elif defined(STEP3_NEON)
+
+using Lanes = int32x4_t;
+
+inline Lanes loadLanes(const void* p) {
+    return vreinterpretq_s32_u8(vld1q_u8(static_cast<const std::uint8_t*>(p)));
+}
+inline void storeLanes(void* p, Lanes a) {
+    vst1q_u8(static_cast<std::uint8_t*>(p), vreinterpretq_u8_s32(a));
+}
+inline Lanes zeroLanes() {
+    return vdupq_n_s32(0);
+}
+inline Lanes broadcast32(const void* p) {
+    std::int32_t bits = 0;
+    __builtin_memcpy(&bits, p, sizeof bits);
+    return vdupq_n_s32(bits);
+}
+inline Vec lowOf(Lanes pairs) {
+    return vreinterpretq_f32_s32(vshlq_n_s32(pairs, 16));
+}
+inline Vec highOf(Lanes pairs) {
+    return vreinterpretq_f32_s32(vandq_s32(pairs, vdupq_n_s32(static_cast<std::int32_t>(0xFFFF0000U))));
+}
+inline Lanes e4m3Pairs(int16x8_t highBytes) {
+    const int16x8_t kept = vdupq_n_s16(static_cast<std::int16_t>(0x87F0));
+    return vreinterpretq_s32_s16(vandq_s16(vshrq_n_s16(highBytes, 4), kept));
+}
+inline Lanes evenPairs(Lanes quads) {
+    return e4m3Pairs(vshlq_n_s16(vreinterpretq_s16_s32(quads), 8));
+}
+inline Lanes oddPairs(Lanes quads) {
+    return e4m3Pairs(vreinterpretq_s16_s32(quads));
+}
+inline Lanes add32(Lanes a, Lanes b) {
+    return vaddq_s32(a, b);
+}
+inline Lanes add16(Lanes a, Lanes b) {
+    return vreinterpretq_s32_s16(vaddq_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b)));
+}
+inline Vec toFloats(Lanes a) {
+    return vcvtq_f32_s32(a);
+}
+inline Lanes lowNibbles(Lanes a) {
+    return vreinterpretq_s32_u8(vandq_u8(vreinterpretq_u8_s32(a), vdupq_n_u8(15)));
+}
+inline Lanes highNibbles(Lanes a) {
+    return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(a), 4));
+}
+inline int16x8_t withoutOffset128(Lanes codes) {
+    return vreinterpretq_s16_u8(veorq_u8(vreinterpretq_u8_s32(codes), vdupq_n_u8(0x80)));
+}
+inline Lanes evenSigned(Lanes codes) {  // bytes 0 and 2 of each lane, offset 128, as two signed 16-bit numbers
+    return vreinterpretq_s32_s16(vshrq_n_s16(vshlq_n_s16(withoutOffset128(codes), 8), 8));
+}
+inline Lanes oddSigned(Lanes codes) {
+    return vreinterpretq_s32_s16(vshrq_n_s16(withoutOffset128(codes), 8));
+}
+inline Lanes multiplyAdd16(Lanes a, Lanes b) {
+    const int16x8_t x = vreinterpretq_s16_s32(a);
+    const int16x8_t y = vreinterpretq_s16_s32(b);
+    return vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y));
+}
+/// The unsigned bytes are at most 127, so that both are signed to the processor.
+inline Lanes multiplyAdd8(Lanes unsignedBytes, Lanes signedBytes) {
+    const int8x16_t x = vreinterpretq_s8_s32(unsignedBytes);
+    const int8x16_t y = vreinterpretq_s8_s32(signedBytes);
+    return vreinterpretq_s32_s16(vpaddq_s16(vmull_s8(vget_low_s8(x), vget_low_s8(y)), vmull_high_s8(x, y)));
+}
+inline Lanes ones16() {
+    return vreinterpretq_s32_s16(vdupq_n_s16(1));
 }
 
 #else
