@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares `step3 bench` with llama.cpp on equal shapes and prints the ratios beside the ones we want.
 
-Usage: compare_llama_cpp.py STEP3_BINARY [--isa avx2|native] [--preset S|M] [--rounds N] [--only WORD] [--json FILE] [--work FOLDER]
+Usage: compare_llama_cpp.py STEP3_BINARY [--isa avx2|native] [--preset S|M] [--rounds N] [--only TEXT ...] [--json FILE] [--work FOLDER]
 
 Everything that is needed is made under --work (default .build/bench) on the first run: a virtual environment, llama.cpp from the source
 package of PyPI's llama-cpp-python, built once for this machine (`native`) and once for AVX2 only, and model files of random weights
@@ -193,13 +193,13 @@ def main():
     parser.add_argument("--isa", choices=ISA_OPTIONS, default="avx2")
     parser.add_argument("--preset", choices=["S", "M"], default="S")
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--only", help="measure only the lines that contain this text")
+    parser.add_argument("--only", nargs="+", metavar="TEXT", help="measure only the lines that contain one of these texts")
     parser.add_argument("--json", dest="json_file")
     parser.add_argument("--work", type=pathlib.Path, default=HERE.parents[1] / ".build/bench")
     args = parser.parse_args()
     bench = Bench(args.binary, args.work.resolve(), args.isa, args.preset)
     bench.prepare()
-    table = [row for row in rows() if not args.only or args.only in row.name]
+    table = [row for row in rows() if not args.only or any(text in row.name for text in args.only)]
     load_before = os.getloadavg()[0]
     for round_number in range(args.rounds):
         for row in table:
