@@ -8,42 +8,41 @@
 namespace step3::kernels::STEP3_ISA_NAMESPACE {
 namespace {
 
-// Tile heights of the float kernels: up to kFewRows rows go with four panels at once (four streams from memory), up to
-// kSomeRows (E4M3, which widens one vector at a time: kSomeE4m3Rows) with two, more with kManyPanels in tiles of
-// kManyRows; each fills the registers.
+// Shapes of tiles. The float kernels: at most kMostRows rows and as many panels as kMostSums vectors of sums allow. The
+// group formats: at most kInt8Rows or kInt4Rows rows. Up to kDirectE4m3Rows rows are multiplied with E4M3 codes
+// directly, more with codes widened before.
 #if defined(__AVX512F__)
-inline constexpr int kFewRows = 6;
-inline constexpr int kSomeRows = 12;
-inline constexpr int kSomeE4m3Rows = 12;
-inline constexpr int kManyRows = 12;
-inline constexpr int kManyPanels = 2;
+inline constexpr int kMostRows = 12;
+inline constexpr int kMostSums = 24;
+inline constexpr bool kMixTiles = false;
+inline constexpr int kDirectE4m3Rows = 4;
 inline constexpr int kInt8Rows = 12;
 inline constexpr int kInt4Rows = 12;
 #elif defined(__AVX2__)
-inline constexpr int kFewRows = 1;
-inline constexpr int kSomeRows = 2;
-inline constexpr int kSomeE4m3Rows = 3;
-inline constexpr int kManyRows = 6;
-inline constexpr int kManyPanels = 1;
+inline constexpr int kMostRows = 6;
+inline constexpr int kMostSums = 12;
+inline constexpr bool kMixTiles = true;
+inline constexpr int kDirectE4m3Rows = 2;
 inline constexpr int kInt8Rows = 4;
 inline constexpr int kInt4Rows = 6;
 #elif defined(STEP3_NEON)
-inline constexpr int kFewRows = 1;
-inline constexpr int kSomeRows = 3;
-inline constexpr int kSomeE4m3Rows = 3;
-inline constexpr int kManyRows = 6;
-inline constexpr int kManyPanels = 1;
+inline constexpr int kMostRows = 6;
+inline constexpr int kMostSums = 24;
+inline constexpr bool kMixTiles = false;
+inline constexpr int kDirectE4m3Rows = 3;
 inline constexpr int kInt8Rows = 4;
 inline constexpr int kInt4Rows = 4;
 #else
-inline constexpr int kFewRows = 1;
-inline constexpr int kSomeRows = 2;
-inline constexpr int kSomeE4m3Rows = 2;
-inline constexpr int kManyRows = 2;
-inline constexpr int kManyPanels = 1;
+inline constexpr int kMostRows = 2;
+inline constexpr int kMostSums = 8;
+inline constexpr bool kMixTiles = false;
+inline constexpr int kDirectE4m3Rows = 2;
 inline constexpr int kInt8Rows = 2;
 inline constexpr int kInt4Rows = 2;
 #endif
+
+/// Bytes of a panel that are asked for in advance; 2 to 4 KiB are best on the processors seen.
+inline constexpr Index kAhead = 2048;
 
 #if defined(__AVX512F__)
 
@@ -65,6 +64,9 @@ inline Lanes broadcast32(const void* p) {
 }
 inline Vec lowOf(Lanes pairs) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
+}
+inline Vec addProduct(Vec sum, Vec a, Vec b) {
+    return fma(a, b, sum);
 }
 inline Vec highOf(Lanes pairs) {
     return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xFFFF0000U))));
@@ -135,6 +137,12 @@ inline Lanes broadcast32(const void* p) {
 inline Vec lowOf(Lanes pairs) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
 }
+/// a * b + sum, in the register of the sum. In assembly because the compiler likes to put it elsewhere and then lacks
+/// registers for the sums of a tile.
+inline Vec addProduct(Vec sum, Vec a, Vec b) {
+    asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+    return sum;
+}
 inline Vec highOf(Lanes pairs) {
     return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xFFFF0000U))));
 }
@@ -198,6 +206,9 @@ inline Lanes broadcast32(const void* p) {
 }
 inline Vec lowOf(Lanes pairs) {
     return vreinterpretq_f32_s32(vshlq_n_s32(pairs, 16));
+}
+inline Vec addProduct(Vec sum, Vec a, Vec b) {
+    return fma(a, b, sum);
 }
 inline Vec highOf(Lanes pairs) {
     return vreinterpretq_f32_s32(vandq_s32(pairs, vdupq_n_s32(static_cast<std::int32_t>(0xFFFF0000U))));
@@ -275,6 +286,9 @@ inline Lanes broadcast32(const void* p) {
 }
 inline Vec lowOf(Lanes pairs) {
     return (Vec)(pairs << 16);
+}
+inline Vec addProduct(Vec sum, Vec a, Vec b) {
+    return fma(a, b, sum);
 }
 inline Vec highOf(Lanes pairs) {
     return (Vec)(pairs & static_cast<std::int32_t>(0xFFFF0000U));

@@ -167,14 +167,18 @@ void groupPanels(const PanelProductParams& a) {
     const Index blocks = blocksOf(a.k);
     const auto* panel = reinterpret_cast<const char* const*>(a.panel);
     if (a.m == 1) {
-        forPanels<4>(
-            a.panels,
-            [&](Index p) { groupTile<kType, 1, 4>(panel + p, a.rows, blocks, a.out + p * kPanelColumns, stride); },
-            [&](Index p) { groupTile<kType, 1, 1>(panel + p, a.rows, blocks, a.out + p * kPanelColumns, stride); });
+        forPanels<4>(a.panels, [&]<int P>(Index p) {
+            groupTile<kType, 1, P>(panel + p, a.rows, blocks, a.out + p * kPanelColumns, stride);
+        });
         return;
     }
+    constexpr Index kMost = kType == DType::kInt8Group ? kInt8Rows : kInt4Rows;
+    const auto height = [](Index m) {
+        const Index tiles = (m + kMost - 1) / kMost;
+        return (m + tiles - 1) / tiles;
+    };
     for (Index p = 0; p < a.panels; ++p) {
-        forTiles<kType == DType::kInt8Group ? kInt8Rows : kInt4Rows>(a.m, [&]<int M>(Index t) {
+        forTiles<kMost>(a.m, height, [&]<int M>(Index t) {
             groupTile<kType, M, 1>(panel + p, a.rows + t, blocks, a.out + t * stride + p * kPanelColumns, stride);
         });
     }

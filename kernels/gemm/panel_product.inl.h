@@ -14,11 +14,66 @@ namespace step3::kernels::STEP3_ISA_NAMESPACE {
 namespace {
 
 inline constexpr int kVectors = static_cast<int>(kPanelColumns / kWidth);  // vectors across a panel
-inline constexpr Index kLongSegment = 512;  // k of a panel kept in the first-level cache while rows pass by
+inline constexpr Index kLongSegment = 256;  // k of two panels kept in the first-level cache while rows pass by
 
-/// Bytes of a panel asked for in advance: with few streams and arithmetic between the loads the processor's own
-/// prefetching stays too close. 2 to 8 KiB are within a few percent of each other.
-inline constexpr Index kAhead = 4096;
+/// How many of P panels go together with M rows.
+template <int M, int P>
+inline constexpr int kTogether = [] {
+    int together = P;
+    while (together > 1 && M * together * kVectors > kMostSums) together /= 2;
+    return together;
+}();
+
+/// Weights that are needed later, asked for while a tile computes: with arithmetic between the loads the processor's
+/// own prefetching stays too close. Where several tiles pass over the same weights, each asks for its share.
+template <int P>
+class Ahead {
+public:
+    /// Asks for what lies `distance` bytes behind weights[p]; pass `pass` of `passes` over `bytes` of each panel.
+    Ahead(const char* const* weights, Index distance, Index bytes = 0, Index pass = 0, Index passes = 1)
+        : step_(64 / passes) {
+#pragma GCC unroll 24
+        for (int p = 0; p < P; ++p) at_[p] = weights[p] + distance + bytes / 64 * step_ * pass;
+    }
+    /// To be called once for every line of 64 bytes that the tile reads of each panel.
+    void ask() {
+#pragma GCC unroll 24
+        for (int p = 0; p < P; ++p) {
+            __builtin_prefetch(at_[p]);
+            at_[p] += step_;
+        }
+    }
+
+private:
+    const char* at_[P];
+    Index step_;
+};
+
+/// sums[t][c] += x[t][i] * weights(c), keeping in registers what there is less of.
+template <int M, int C, typename Weights>
+inline void multiplyStep(const float* const* x, Index i, Weights weights, Vec (*sums)[C]) {
+    if constexpr (M < C) {
+        Vec a[M];
+#pragma GCC unroll 24
+        for (int t = 0; t < M; ++t) a[t] = set1(x[t][i]);
+#pragma GCC unroll 24
+        for (int c = 0; c < C; ++c) {
+            const Vec w = weights(c);
+#pragma GCC unroll 24
+            for (int t = 0; t < M; ++t) sums[t][c] = addProduct(sums[t][c], a[t], w);
+        }
+    } else {
+        Vec w[C];
+#pragma GCC unroll 24
+        for (int c = 0; c < C; ++c) w[c] = weights(c);
+#pragma GCC unroll 24
+        for (int t = 0; t < M; ++t) {
+            const Vec a = set1(x[t][i]);
+#pragma GCC unroll 24
+            for (int c = 0; c < C; ++c) sums[t][c] = addProduct(sums[t][c], a, w[c]);
+        }
+    }
+}
 
 /// Keeps the compiler from holding a loaded line in a register that the tile needs for a sum.
 inline const char* reload(const char* p) {
@@ -26,225 +81,264 @@ inline const char* reload(const char* p) {
     return p;
 }
 
-/// sums += x * pairs over k values whose pairs start at panel[p]; x[t] points at the first of them.
-template <int M, int P, bool kPrefetch>
-inline void pairTile(const char* const* panel, const float* const* x, Index k, Vec (*sums)[P * kVectors]) {
-    const char* line[P];
-    for (int p = 0; p < P; ++p) line[p] = panel[p];
-    for (Index i = 0; i < k; i += 2) {
-        Vec weights[P * kVectors];
-        for (int p = 0; p < P; ++p) {
-            if constexpr (kPrefetch) __builtin_prefetch(line[p] + kAhead);
-            for (int v = 0; v < kVectors; ++v) weights[p * kVectors + v] = pairLow(line[p] + v * kWidth * 4);
-        }
-        for (int t = 0; t < M; ++t) {
-            const Vec a = set1(x[t][i]);
-            for (int c = 0; c < P * kVectors; ++c) sums[t][c] = fma(a, weights[c], sums[t][c]);
-        }
-        if (i + 1 == k) break;
-        for (int p = 0; p < P; ++p) {
-            const char* again = M * P * kVectors > 8 ? reload(line[p]) : line[p];
-            for (int v = 0; v < kVectors; ++v) weights[p * kVectors + v] = pairHigh(again + v * kWidth * 4);
-            line[p] += 64;
-        }
-        for (int t = 0; t < M; ++t) {
-            const Vec a = set1(x[t][i + 1]);
-            for (int c = 0; c < P * kVectors; ++c) sums[t][c] = fma(a, weights[c], sums[t][c]);
-        }
-    }
-}
-
-/// out (+)= x * BF16 panels over [from, from + length) of k; rows of `out` lie outStride apart.
+/// out (+)= x * BF16 panels over [from, from + length) of k, whose pairs start at panel[p]; rows of `out` lie outStride
+/// apart.
 template <int M, int P>
-void bf16Tile(const char* const* panel, const float* const* rows, Index from, Index length, bool add, float* out,
+void bf16Tile(const char* const* panel, const float* const* rows, Index from, Index length, Ahead<P> ahead, float* out,
               Index outStride) {
-    Vec sums[M][P * kVectors];
+    constexpr int C = P * kVectors;
+    Vec sums[M][C];
+#pragma GCC unroll 24
     for (int t = 0; t < M; ++t) {
-        for (int c = 0; c < P * kVectors; ++c) sums[t][c] = add ? load(out + t * outStride + c * kWidth) : zero();
+#pragma GCC unroll 24
+        for (int c = 0; c < C; ++c) sums[t][c] = from > 0 ? load(out + t * outStride + c * kWidth) : zero();
     }
-    const char* at[P];
-    for (int p = 0; p < P; ++p) at[p] = panel[p] + from * 32;
     const float* x[M];
+#pragma GCC unroll 24
     for (int t = 0; t < M; ++t) x[t] = rows[t] + from;
-    pairTile<M, P, true>(at, x, length, sums);
+    const char* line[P];
+#pragma GCC unroll 24
+    for (int p = 0; p < P; ++p) line[p] = panel[p];
+    const auto low = [&](int c) { return pairLow(line[c / kVectors] + c % kVectors * kWidth * 4); };
+    Index i = 0;
+    for (; i + 2 <= length; i += 2) {
+        ahead.ask();
+        multiplyStep<M, C>(x, i, low, sums);
+        multiplyStep<M, C>(
+            x, i + 1, [&](int c) { return pairHigh(reload(line[c / kVectors]) + c % kVectors * kWidth * 4); }, sums);
+#pragma GCC unroll 24
+        for (int p = 0; p < P; ++p) line[p] += 64;
+    }
+    if (i < length) multiplyStep<M, C>(x, i, low, sums);
+#pragma GCC unroll 24
     for (int t = 0; t < M; ++t) {
-        for (int c = 0; c < P * kVectors; ++c) store(out + t * outStride + c * kWidth, sums[t][c]);
+#pragma GCC unroll 24
+        for (int c = 0; c < C; ++c) store(out + t * outStride + c * kWidth, sums[t][c]);
     }
 }
 
-/// out += factor * (x * pairs), the pairs being one block of k expanded from E4M3.
-template <int M, int P>
-void scaledTile(const char* const* pairs, const float* const* rows, Index from, Index length, const float* factor,
-                float* out, Index outStride) {
-    Vec sums[M][P * kVectors];
+/// out += factor * sums, the sums of one block of k.
+template <int M, int C>
+inline void addBlock(const Vec (*sums)[C], const float* factor, float* out, Index outStride) {
+#pragma GCC unroll 24
     for (int t = 0; t < M; ++t) {
-        for (int c = 0; c < P * kVectors; ++c) sums[t][c] = zero();
-    }
-    const float* x[M];
-    for (int t = 0; t < M; ++t) x[t] = rows[t] + from;
-    pairTile<M, P, false>(pairs, x, length, sums);
-    for (int t = 0; t < M; ++t) {
-        for (int c = 0; c < P * kVectors; ++c) {
+#pragma GCC unroll 24
+        for (int c = 0; c < C; ++c) {
             float* to = out + t * outStride + c * kWidth;
             store(to, fma(sums[t][c], set1(factor[c / kVectors]), load(to)));
         }
     }
 }
 
-/// The same straight from the codes of P panels, for rows of a single tile: no detour through memory where decoding and
-/// reading are what costs.
+/// out += factor * (x * codes) for one block of k of E4M3 panels: no detour through memory where decoding and reading
+/// are what costs.
 template <int M, int P>
-void e4m3Tile(const char* const* panel, const float* const* rows, Index from, Index length, const float* factor,
+void e4m3Tile(const char* const* panel, const float* const* x, Index length, const float* factor, Ahead<P> ahead,
               float* out, Index outStride) {
-    Vec sums[M][P * kVectors];
+    constexpr int C = P * kVectors;
+    Vec sums[M][C];
+#pragma GCC unroll 24
     for (int t = 0; t < M; ++t) {
-        for (int c = 0; c < P * kVectors; ++c) sums[t][c] = zero();
+#pragma GCC unroll 24
+        for (int c = 0; c < C; ++c) sums[t][c] = zero();
     }
     const char* line[P];
-    for (int p = 0; p < P; ++p) line[p] = panel[p] + from * 16;
-    for (Index i = from; i < from + length; i += 4) {
+#pragma GCC unroll 24
+    for (int p = 0; p < P; ++p) line[p] = panel[p];
+    for (Index i = 0; i < length; i += 4) {
+        ahead.ask();
+#pragma GCC unroll 24
         for (int p = 0; p < P; ++p) {
-            __builtin_prefetch(line[p] + kAhead);
+#pragma GCC unroll 24
             for (int v = 0; v < kVectors; ++v) {
                 const int c = p * kVectors + v;
                 const Lanes codes = loadLanes(line[p] + v * kWidth * 4);
                 const Lanes even = evenPairs(codes);
                 const Lanes odd = oddPairs(codes);
                 const Vec weights[4] = {lowOf(even), highOf(even), lowOf(odd), highOf(odd)};
+#pragma GCC unroll 24
                 for (int j = 0; j < 4; ++j) {
-                    for (int t = 0; t < M; ++t) sums[t][c] = fma(set1(rows[t][i + j]), weights[j], sums[t][c]);
+#pragma GCC unroll 24
+                    for (int t = 0; t < M; ++t) sums[t][c] = addProduct(sums[t][c], set1(x[t][i + j]), weights[j]);
                 }
             }
             line[p] += 64;
         }
     }
-    for (int t = 0; t < M; ++t) {
-        for (int c = 0; c < P * kVectors; ++c) {
-            float* to = out + t * outStride + c * kWidth;
-            store(to, fma(sums[t][c], set1(factor[c / kVectors]), load(to)));
-        }
-    }
+    float rescaled[P];
+#pragma GCC unroll 24
+    for (int p = 0; p < P; ++p) rescaled[p] = factor[p] * kE4m3Rescale;
+    addBlock<M, C>(sums, rescaled, out, outStride);
 }
 
-/// E4M3 codes of one panel over `length` values of k -> BF16 pairs of 2^-120 the value.
-inline void expandE4m3(const char* codes, Index length, char* pairs) {
-    for (Index i = 0; i < length; i += 4, codes += 64, pairs += 128) {
-        __builtin_prefetch(codes + kAhead);
+/// E4M3 codes of one panel over `length` values of k -> float32 [length][16] of 2^-100 the value. The multiplication
+/// also keeps subnormal numbers out of the tiles, where each would cost some processors a hundred cycles and more.
+inline void widenE4m3Panel(const char* codes, Index length, float* wide) {
+    const Vec factor = set1(kE4m3Rescale);
+    for (Index i = 0; i < length; i += 4, codes += 64, wide += 4 * kPanelColumns) {
+#pragma GCC unroll 24
         for (int v = 0; v < kVectors; ++v) {
             const Lanes quad = loadLanes(codes + v * kWidth * 4);
-            storeLanes(pairs + v * kWidth * 4, evenPairs(quad));
-            storeLanes(pairs + 64 + v * kWidth * 4, oddPairs(quad));
+            const Lanes even = evenPairs(quad);
+            const Lanes odd = oddPairs(quad);
+            float* to = wide + v * kWidth;
+            store(to, mul(lowOf(even), factor));
+            store(to + kPanelColumns, mul(highOf(even), factor));
+            store(to + 2 * kPanelColumns, mul(lowOf(odd), factor));
+            store(to + 3 * kPanelColumns, mul(highOf(odd), factor));
         }
     }
 }
 
-/// Calls body.template operator()<M>(first row, M) over all rows, in tiles of nearly equal height of at most `kMost`.
-template <int kMost, typename Body>
-inline void forTiles(Index m, Body body) {
-    const Index tiles = (m + kMost - 1) / kMost;
-    Index t = 0;
-    for (Index tile = 0; tile < tiles; ++tile) {
-        const Index end = m * (tile + 1) / tiles;
-        const Index height = end - t;
+/// e4m3Tile with codes that were widened before.
+template <int M, int P>
+void wideTile(const float* const* wide, const float* const* x, Index length, const float* factor, Ahead<P> ahead,
+              float* out, Index outStride) {
+    constexpr int C = P * kVectors;
+    Vec sums[M][C];
+#pragma GCC unroll 24
+    for (int t = 0; t < M; ++t) {
+#pragma GCC unroll 24
+        for (int c = 0; c < C; ++c) sums[t][c] = zero();
+    }
+    const float* line[P];
+#pragma GCC unroll 24
+    for (int p = 0; p < P; ++p) line[p] = wide[p];
+    for (Index i = 0; i < length; i += 4) {
+        ahead.ask();
+#pragma GCC unroll 24
+        for (int j = 0; j < 4; ++j) {
+            multiplyStep<M, C>(
+                x, i + j, [&](int c) { return load(line[c / kVectors] + j * kPanelColumns + c % kVectors * kWidth); },
+                sums);
+        }
+#pragma GCC unroll 24
+        for (int p = 0; p < P; ++p) line[p] += 4 * kPanelColumns;
+    }
+    addBlock<M, C>(sums, factor, out, outStride);
+}
+
+/// Height of the next tile if `m` rows are left: nearly equal ones. With kMixTiles, one of up to three rows, which goes
+/// with two panels, rather than two of four, which fill the registers badly.
+inline Index tileHeight(Index m) {
+    if (m <= kMostRows) return m;
+    if (!kMixTiles || m == kMostRows + 1) {
+        const Index tiles = (m + kMostRows - 1) / kMostRows;
+        return (m + tiles - 1) / tiles;
+    }
+    const Index rest = m % kMostRows;
+    return rest == 1 || rest == 2 || rest == 4 ? kMostRows - 1 : kMostRows;
+}
+
+inline Index tilesOf(Index m) {
+    Index tiles = 0;
+    for (; m > 0; m -= tileHeight(m)) ++tiles;
+    return tiles;
+}
+
+/// Calls body.template operator()<M>(first row) over tiles of `height(rows left)`, at most kMost, rows.
+template <int kMost, typename Height, typename Body>
+inline void forTiles(Index m, Height height, Body body) {
+    for (Index t = 0; t < m;) {
+        const Index rows = height(m - t);
         const auto run = [&]<int M>(auto&& self) -> void {
             if constexpr (M > 0) {
-                if (height == M) return body.template operator()<M>(t);
+                if (rows == M) return body.template operator()<M>(t);
                 self.template operator()<M - 1>(self);
             }
         };
         run.template operator()<kMost>(run);
-        t = end;
+        t += rows;
     }
 }
 
 /// Values of k from `from` on of panels first .. first + P - 1.
-template <int kMost, int P>
-void bf16Panels(const PanelProductParams& a, Index first, Index from, Index length) {
+template <int P>
+void bf16Panels(const PanelProductParams& a, Index first, Index from, Index length, Index passes) {
     const auto* rows = reinterpret_cast<const float* const*>(a.rows);
-    const auto* panel = reinterpret_cast<const char* const*>(a.panel + first);
     const Index stride = a.panels * kPanelColumns;
-    float* out = a.out + first * kPanelColumns;
-    forTiles<kMost>(a.m, [&]<int M>(Index t) {
-        bf16Tile<M, P>(panel, rows + t, from, length, from > 0, out + t * stride, stride);
+    const char* panel[P];
+#pragma GCC unroll 24
+    for (int p = 0; p < P; ++p) panel[p] = static_cast<const char*>(a.panel[first + p]) + from * 32;
+    const Index distance = passes == 1 ? kAhead : length * 32;
+    Index pass = 0;
+    forTiles<kMostRows>(a.m, tileHeight, [&]<int M>(Index t) {
+        constexpr int Q = kTogether<M, P>;
+        float* out = a.out + t * stride + first * kPanelColumns;
+        for (int q = 0; q < P; q += Q) {
+            const Ahead<Q> ahead(panel + q, distance, length * 32, pass, passes);
+            bf16Tile<M, Q>(panel + q, rows + t, from, length, ahead, out + q * kPanelColumns, stride);
+        }
+        ++pass;
     });
 }
 
-/// One block of k of panels first .. first + P - 1; `expand`: decode it once into memory for several tiles.
-template <int kMost, int P, bool kExpand>
-void e4m3Panels(const PanelProductParams& a, Index first, Index from, Index length) {
+/// One block of k of panels first .. first + P - 1.
+template <int P>
+void e4m3Panels(const PanelProductParams& a, Index first, Index from, Index length, Index passes) {
     const auto* rows = reinterpret_cast<const float* const*>(a.rows);
-    const auto* panel = reinterpret_cast<const char* const*>(a.panel + first);
     const Index stride = a.panels * kPanelColumns;
-    float* out = a.out + first * kPanelColumns;
+    const char* panel[P];
     float factor[P];
+    alignas(64) float wide[P][kMostFp8Block * kPanelColumns];
+    const float* widePanel[P];
+    const bool direct = a.m <= kDirectE4m3Rows;
+#pragma GCC unroll 24
     for (int p = 0; p < P; ++p) {
+        panel[p] = static_cast<const char*>(a.panel[first + p]) + from * 16;
         const float* scale = a.scale[first + p];
-        factor[p] = (scale == nullptr ? 1.0F : scale[from / a.blockK]) * kE4m3Rescale;
+        factor[p] = scale == nullptr ? 1.0F : scale[from / a.blockK];
+        widePanel[p] = wide[p];
+        if (!direct) widenE4m3Panel(panel[p], length, wide[p]);
     }
-    if constexpr (kExpand) {
-        alignas(64) char pairs[P][kMostFp8Block * 32];
-        const char* expanded[P];
-        for (int p = 0; p < P; ++p) {
-            expanded[p] = pairs[p];
-            expandE4m3(panel[p] + from * 16, length, pairs[p]);
+    Index pass = 0;
+    forTiles<kMostRows>(a.m, tileHeight, [&]<int M>(Index t) {
+        constexpr int Q = kTogether<M, P>;
+        const float* x[M];
+        for (int i = 0; i < M; ++i) x[i] = rows[t + i] + from;
+        float* out = a.out + t * stride + first * kPanelColumns;
+        for (int q = 0; q < P; q += Q) {
+            const Ahead<Q> ahead(panel + q, kAhead, length * 16, pass, passes);
+            float* to = out + q * kPanelColumns;
+            if constexpr (M <= kDirectE4m3Rows) {
+                if (direct) {
+                    e4m3Tile<M, Q>(panel + q, x, length, factor + q, ahead, to, stride);
+                    continue;
+                }
+            }
+            wideTile<M, Q>(widePanel + q, x, length, factor + q, ahead, to, stride);
         }
-        forTiles<kMost>(a.m, [&]<int M>(Index t) {
-            scaledTile<M, P>(expanded, rows + t, from, length, factor, out + t * stride, stride);
-        });
-    } else {
-        forTiles<kMost>(a.m, [&]<int M>(Index t) {
-            e4m3Tile<M, P>(panel, rows + t, from, length, factor, out + t * stride, stride);
-        });
-    }
+        ++pass;
+    });
 }
 
 /// All panels of the call, P at a time while P are left, then one by one.
-template <int P, typename Wide, typename Single>
-inline void forPanels(Index panels, Wide wide, Single single) {
+template <int P, typename Body>
+inline void forPanels(Index panels, Body body) {
     Index first = 0;
-    for (; first + P <= panels; first += P) wide(first);
-    for (; first < panels; ++first) single(first);
+    for (; first + P <= panels; first += P) body.template operator()<P>(first);
+    for (; first < panels; ++first) body.template operator()<1>(first);
 }
 
-/// Rows go with as many panels as the registers hold sums for. With more rows than a tile has, k is cut so that the
-/// part of a panel stays in the first-level cache while the tiles pass by, and all panels use a part of the rows in
-/// turn.
+/// A single tile of rows goes with all panels at once. With more rows k is cut so that the part of two panels stays in
+/// the first-level cache while the tiles pass by.
 void floatPanels(const PanelProductParams& a) {
     const bool bf16 = a.dtype == DType::kBF16;
-    const bool tiles = a.m > kManyRows;
+    const Index passes = tilesOf(a.m);
     if (!bf16) {
         for (Index i = 0; i < a.m * a.panels * kPanelColumns; i += kWidth) store(a.out + i, zero());
     }
-    const Index segment = !bf16 ? a.blockK : tiles ? kLongSegment : a.k;
+    const Index segment = !bf16 ? a.blockK : passes > 1 ? kLongSegment : a.k;
     for (Index from = 0; from < a.k; from += segment) {
         const Index length = segment < a.k - from ? segment : a.k - from;
-        if (bf16 && a.m <= kFewRows) {
-            forPanels<4>(
-                a.panels, [&](Index p) { bf16Panels<kFewRows, 4>(a, p, from, length); },
-                [&](Index p) { bf16Panels<kFewRows, 1>(a, p, from, length); });
-        } else if (bf16 && a.m <= kSomeRows) {
-            forPanels<2>(
-                a.panels, [&](Index p) { bf16Panels<kSomeRows, 2>(a, p, from, length); },
-                [&](Index p) { bf16Panels<kSomeRows, 1>(a, p, from, length); });
-        } else if (bf16) {
-            forPanels<kManyPanels>(
-                a.panels, [&](Index p) { bf16Panels<kManyRows, kManyPanels>(a, p, from, length); },
-                [&](Index p) { bf16Panels<kManyRows, 1>(a, p, from, length); });
-        } else if (a.m <= kFewRows) {
-            forPanels<4>(
-                a.panels, [&](Index p) { e4m3Panels<kFewRows, 4, false>(a, p, from, length); },
-                [&](Index p) { e4m3Panels<kFewRows, 1, false>(a, p, from, length); });
-        } else if (a.m <= kSomeE4m3Rows) {
-            forPanels<2>(
-                a.panels, [&](Index p) { e4m3Panels<kSomeE4m3Rows, 2, false>(a, p, from, length); },
-                [&](Index p) { e4m3Panels<kSomeE4m3Rows, 1, false>(a, p, from, length); });
-        } else if (!tiles) {
-            forPanels<1>(
-                a.panels, [&](Index p) { e4m3Panels<kManyRows, 1, false>(a, p, from, length); }, [](Index) {});
+        const auto panels = [&]<int P>(Index first) {
+            if (bf16) return bf16Panels<P>(a, first, from, length, passes);
+            e4m3Panels<P>(a, first, from, length, passes);
+        };
+        if (passes > 1) {
+            forPanels<2>(a.panels, panels);
         } else {
-            forPanels<kManyPanels>(
-                a.panels, [&](Index p) { e4m3Panels<kManyRows, kManyPanels, true>(a, p, from, length); },
-                [&](Index p) { e4m3Panels<kManyRows, 1, true>(a, p, from, length); });
+            forPanels<4>(a.panels, panels);
         }
     }
 }
