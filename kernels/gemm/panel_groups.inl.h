@@ -215,14 +215,21 @@ void prepareRow(DType dtype, const float* x, Index k, void* out) {
             const Vec inverse = set1(scale > 0.0F ? 1.0F / scale : 0.0F);
             block->scale[g] = scale;
             for (Index i = 0; i < kGroupValues; i += kWidth) store(values + i, nearest(mul(load(values + i), inverse)));
+            std::int8_t* codes = block->codes + g * kGroupValues;
             std::int32_t sum = 0;
             for (Index i = 0; i < kGroupValues; ++i) {
                 const auto code = static_cast<std::int32_t>(values[i]);
                 sum += code;
-                block->codes[g * kGroupValues + i] = static_cast<std::int8_t>(code);
-                const Index slot = (i & ~Index{3}) + ((i & 1) << 1) + ((i >> 1) & 1);
-                block->wide[g * kGroupValues + slot] = static_cast<std::int16_t>(code);
+                codes[i] = static_cast<std::int8_t>(code);
             }
+            std::int8_t swapped[kGroupValues];
+            for (Index i = 0; i < kGroupValues; i += 4) {
+                std::uint32_t word = 0;
+                __builtin_memcpy(&word, codes + i, sizeof word);
+                word = (word & 0xFF0000FFU) | ((word & 0x0000FF00U) << 8U) | ((word & 0x00FF0000U) >> 8U);
+                __builtin_memcpy(swapped + i, &word, sizeof word);
+            }
+            for (Index i = 0; i < kGroupValues; ++i) block->wide[g * kGroupValues + i] = swapped[i];
             block->sum[g] = sum;
         }
     }
