@@ -2,7 +2,7 @@
 
 Everything is drawn on a square canvas of CANVAS pixels in the geometry that the model sees: the engine
 squashes any picture to SIZE x SIZE, so a picture with aspect ratio a (width / height) has its contents
-stretched by 1/sqrt(a) in x and sqrt(a) in y. render.py reduces the canvas to SIZE x SIZE at the end.
+stretched by 1/sqrt(a) in x and sqrt(a) in y.
 """
 
 import os
@@ -14,9 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 import art
 from vocab import COLOUR_NAMES, COLOURS
 
-SIZE = 160
-CANVAS = 224
-GRID = 20  # patches per side
+SIZE = CANVAS = 224
+GRID = 28  # patches per side
 
 
 LATIN = """DejaVuSans*.ttf DejaVuSerif*.ttf Liberation*.ttf Cantarell-*.otf Cabin-*.otf Quicksand-*.ttf Hack-*.ttf

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 import lettering
 import photos
 from canvas import CANVAS, Item, Scene, assets, background, pick_colour
-from lettering import text_size, write
+from lettering import fitting, placed, text_size
 
 SERIES = [
     "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
@@ -66,13 +66,14 @@ class Frame:
         dark = sum(base) < 300
         self.ink = ink = tuple(r.choice((210, 235)) if dark else r.choice((20, 60, 90)) for _ in range(3))
         path = r.choice(assets().latin)
-        self.font = assets().font(path, r.choice((9, 10, 11, 12)))
+        self.font = assets().font(path, r.choice((9, 10, 11, 12, 13, 14)))
+        self.stretch = r.choice((1, r.uniform(0.6, 1.1)))  # of its letters, as in a wide picture made square
         self.labels = labels(r, n)
         self.values, self.top = values(r, n)
-        self.scene = scene = Scene("bar")
+        self.scene = Scene("bar")
         if r.random() < 0.75:
-            big = assets().font(path, r.choice((11, 12, 13, 15)))
-            write(scene, d, r.randint(6, 90), r.randint(1, 8), r.choice(lettering.everyday("title")), big, ink)
+            big = assets().font(path, r.choice((11, 12, 13, 15, 16)))
+            self.text(r.randint(6, 90), r.randint(1, 8), r.choice(lettering.everyday("title")), big)
         self.x0, self.y0 = r.randint(22, 42), r.randint(18, 46)
         self.x1, self.y1 = r.randint(200, 221), r.randint(180, 206)
         soft = tuple((i + 4 * b) // 5 for i, b in zip(ink, base))
@@ -84,25 +85,30 @@ class Frame:
                 d.line((self.x0, y, self.x1, y), fill=soft)
             if numbers:
                 s = f"{self.top * i / (ticks - 1):g}"
-                w, _ = text_size(d, self.font, s)
-                write(scene, d, self.x0 - 4 - w, y - self.font.size * 0.6, s, self.font, ink)
+                self.text(self.x0 - 4 - self.width(s), y - self.font.size * 0.6, s, self.font)
         if r.random() < 0.5:
             d.line((self.x0, self.y0, self.x0, self.y1), fill=ink, width=r.choice((1, 2)))
         d.line((self.x0, self.y1, self.x1, self.y1), fill=ink, width=r.choice((1, 2)))
         self.step = (self.x1 - self.x0) / n
         self.xs = [self.x0 + self.step * (i + 0.5) for i in range(n)]
+        widest = max(self.labels, key=self.width)
+        font = assets().font(path, fitting(path, self.font.size, widest, 0.94 * self.step / self.stretch))
         for x, s in zip(self.xs, self.labels):
-            w, _ = text_size(d, self.font, s)
-            write(scene, d, x - w / 2, self.y1 + 4, s, self.font, ink)
-        scene.info = dict(n=n, labels=self.labels, values=self.values)
+            self.text(x - self.width(s, font) / 2, self.y1 + 4, s, font)
+        self.scene.info = dict(n=n, labels=self.labels, values=self.values)
 
     def y(self, value):
         return self.y1 - (self.y1 - self.y0) * value / self.top
 
+    def width(self, s, font=None):
+        return text_size(self.d, font or self.font, s)[0] * self.stretch
+
+    def text(self, x, y, s, font):
+        placed(self.scene, self.im, x, y, s, font, self.ink, None, self.stretch)
+
     def print_values(self, lift):
         for x, v in zip(self.xs, self.values):
-            w, _ = text_size(self.d, self.font, str(v))
-            write(self.scene, self.d, x - w / 2, self.y(v) - self.font.size - lift, str(v), self.font, self.ink)
+            self.text(x - self.width(str(v)) / 2, self.y(v) - self.font.size - lift, str(v), self.font)
 
 
 def ends(info):

@@ -60,11 +60,13 @@ def chart(title, points, keys, top):
         out.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{top * i / 5:.2g}</text>')
     for i in range(5):
         x = LEFT + w * i / 4
-        out.append(f'<text x="{x:.1f}" y="{TOP + h + 18}" text-anchor="middle">{span * i / 4:.0f} min</text>')
+        out.append(f'<text x="{x:.1f}" y="{TOP + h + 18}" text-anchor="middle">{span * i / 4:.3g} min</text>')
     for k, ink in zip(keys, INK):
         xy = [(LEFT + w * p["min"] / span, TOP + h - h * min(1, p[k] / top)) for p in points if k in p]
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in xy)
         out.append(f'<polyline points="{line}" fill="none" stroke="{ink}" stroke-width="2"/>')
+        if len(xy) < 9:
+            out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{ink}"/>' for x, y in xy]
         out.append(f'<text x="{xy[-1][0] + 6:.1f}" y="{xy[-1][1] + 4:.1f}" fill="{ink}">{k}</text>')
     return out
 

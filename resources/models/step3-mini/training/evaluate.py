@@ -25,7 +25,7 @@ from PIL import Image, ImageOps
 import chat
 import questions
 import render
-from encoder import MEAN, STD
+from encoder import normalised
 from questions import QA
 from vocab import COLOUR_NAMES, COLOUR_ZH, PICT_EN, PICT_ZH, SHAPE_ZH, SHAPES
 
@@ -70,8 +70,7 @@ def same_meaning(type_, want, got):
 
 def to_pixels(pictures):
     """list of uint8 [S, S, 3] -> float [B, 3, S, S], normalised."""
-    x = torch.from_numpy(np.stack(pictures)).float() / 255
-    return ((x - MEAN) / STD).permute(0, 3, 1, 2).contiguous()
+    return normalised(torch.from_numpy(np.stack(pictures)))
 
 
 def load_picture(path, size=render.SIZE):
@@ -101,7 +100,8 @@ def load_picture(path, size=render.SIZE):
 @torch.no_grad()
 def image_rows(m, x):
     """[B, 3, S, S] -> image rows [B, tokens, hidden]."""
-    return torch.cat([m.project(m.vision_model(x[i : i + 64])) for i in range(0, len(x), 64)])
+    device = m.lm_head.weight.device
+    return torch.cat([m.project(m.vision_model(x[i : i + 64].to(device))) for i in range(0, len(x), 64)])
 
 
 @torch.no_grad()
@@ -109,28 +109,28 @@ def generate(m, tok, prompts, rows, max_new=120):
     """Greedy decoding. prompts: B lists of ids; rows: B tensors [tokens, hidden] or None -> B lists of new
     ids.
     """
-    b, width = len(prompts), max(map(len, prompts))
-    n = torch.tensor([len(p) for p in prompts])
-    ids = torch.tensor([p + [0] * (width - len(p)) for p in prompts])
+    b, width, device = len(prompts), max(map(len, prompts)), m.lm_head.weight.device
+    n = torch.tensor([len(p) for p in prompts], device=device)
+    every, place = torch.arange(b, device=device), torch.arange(width, device=device)
+    ids = torch.tensor([p + [0] * (width - len(p)) for p in prompts], device=device)
     given = [x for x in rows if x is not None]
     x = m.embed(ids, torch.cat(given) if given else None, ids.eq(tok.im_patch))
-    valid = torch.arange(width)[None] < n[:, None]
-    mask = torch.ones(width, width).tril().bool()[None] & valid[:, None] | torch.eye(
-        width, dtype=torch.bool
-    )
+    valid = place[None] < n[:, None]
+    square = torch.ones(width, width, device=device)
+    mask = square.tril().bool()[None] & valid[:, None] | square.diag().diag().bool()
     caches = [[] for _ in m.model.layers]
-    h = m.trunk(x, torch.arange(width).expand(b, width), mask.unsqueeze(1), caches)
-    h = h[torch.arange(b), n - 1][:, None]
-    out, done = [[] for _ in prompts], torch.zeros(b, dtype=torch.bool)
+    h = m.trunk(x, place.expand(b, width), mask.unsqueeze(1), caches)
+    h = h[every, n - 1][:, None]
+    out, done = [[] for _ in prompts], [False] * b
     for t in range(max_new):
         nxt = m.logits(h)[:, 0].argmax(-1)
-        for i in range(b):
+        for i, token in enumerate(nxt.tolist()):
             if not done[i]:
-                out[i].append(int(nxt[i]))
-        done |= nxt.eq(tok.eot)
-        if done.all():
+                out[i].append(token)
+                done[i] = token == tok.eot
+        if all(done):
             break
-        valid = torch.cat((valid, torch.ones(b, 1, dtype=torch.bool)), 1)
+        valid = torch.cat((valid, torch.ones(b, 1, dtype=torch.bool, device=device)), 1)
         h = m.trunk(m.model.embed_tokens(nxt[:, None]), (n + t)[:, None], valid[:, None, None], caches)
     return out
 

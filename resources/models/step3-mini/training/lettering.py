@@ -1,6 +1,6 @@
 """Pictures with text: words, numbers, lines, dialog windows, and boards of strings for the encoder stage.
 
-Every drawn character of ALPHABET also becomes an item of kind "char", which labels the patches it covers.
+Every drawn character of ALPHABET and HANZI also becomes an item of kind "char", which labels the patches it covers.
 """
 
 import functools
@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw
 
 from canvas import CANVAS, Item, Scene, assets, background, jitter, pick_colour
 from phrases import text_lines
-from vocab import ALPHABET, COLOURS
+from vocab import ALPHABET, CHINESE_WORDS, COLOURS, HANZI
 
 DICTIONARY = os.environ.get("WORD_LIST", "/usr/share/dict/american-english-small")
+CHARACTERS = ALPHABET + HANZI
 SMALLEST = 8  # characters of a font below this size (canvas pixels) get no labels
 
 
@@ -42,6 +43,20 @@ def word(r):
     return cased(r, r.choice(common if r.random() < 0.5 else rare))
 
 
+def chinese_word(r):
+    """A word, or now and then characters that make none."""
+    return r.choice(CHINESE_WORDS) if r.random() < 0.7 else "".join(r.choices(HANZI, k=r.randint(1, 3)))
+
+
+def label(r, kind):
+    """A text of words.txt, or words that nobody could know by heart."""
+    if r.random() < 0.55:
+        return r.choice(everyday(kind))
+    n = r.randint(2, 4) if kind == "message" else r.choice((1, 1, 2))
+    s = " ".join(r.choice(words()[r.random() < 0.7]) for _ in range(n))
+    return (s if kind == "message" and r.random() < 0.1 else s.capitalize()) + r.choice(("", "", "?", "!") if kind == "message" else ("",))
+
+
 def number(r):
     return "".join(str(r.randint(0 if i else 1, 9)) for i in range(r.choice((1, 2, 2, 3, 4, 4, 5, 5))))
 
@@ -51,13 +66,20 @@ def text_size(d, font, s):
     return b[2] - b[0], b[3] - b[1]
 
 
+def fitting(path, size, s, width):
+    """The size of a font, at most `size`, at which s is not wider than width."""
+    while assets().font(path, size).getlength(s) > width and size > 8:
+        size -= 1
+    return size
+
+
 def write(scene, d, x, y, s, font, fill, colour=None):
     """Draw s with its top left corner at (x, y) and add its characters to the scene; -> half extents."""
     b = d.textbbox((x, y), s, font=font)
     d.text((x, y), s, font=font, fill=fill)
     if font.size >= SMALLEST:
         for i, c in enumerate(s):
-            k = ALPHABET.find(c.upper())
+            k = CHARACTERS.find(c.upper())
             if k >= 0:
                 left = x + font.getlength(s[:i])
                 right = x + font.getlength(s[: i + 1])
@@ -99,9 +121,13 @@ def draw_strings(r):
     A, scene, taken = assets(), Scene("strings"), []
     for _ in range(r.randint(6, 40)):
         t = r.random()
-        s = number(r) if t < 0.3 else word(r) if t < 0.75 else "".join(r.choices(ALPHABET, k=r.randint(1, 3)))
-        size = r.choice((10, 11, 12, 13, 14, 16, 18, 21, 24, 28, 32, 38, 46, 56, 70))
-        font = A.font(r.choice(A.latin), size)
+        size = r.choice((9, 10, 11, 12, 13, 14, 16, 18, 21, 24, 28, 32, 38, 46, 56, 70))
+        fonts = A.latin
+        if t < 0.2 and size > 15:
+            s, fonts = chinese_word(r), A.cjk
+        else:
+            s = number(r) if t < 0.42 else word(r) if t < 0.8 else "".join(r.choices(ALPHABET, k=r.randint(1, 3)))
+        font = A.font(r.choice(fonts), size)
         stretch = r.choice((1, 1, r.uniform(0.65, 1.25)))
         w = font.getlength(s) * stretch
         if w > CANVAS - 4:
@@ -116,12 +142,12 @@ def draw_strings(r):
 
 
 def draw_text(r):
-    """One to three lines: words, one number, or Chinese words (which the model cannot read)."""
+    """One to four lines: words, one number, or one or two Chinese words."""
     im, base = background(r)
     A = assets()
     t = r.random()
-    kind = "chinese" if t < 0.08 and A.cjk else "number" if t < 0.4 else "word"
-    n = 1 if kind != "word" else r.choices((1, 2, 3, 4), (5, 2, 3, 0.4))[0]
+    kind = "chinese" if t < 0.15 else "number" if t < 0.42 else "word"
+    n = r.choices((1, 2, 3, 4), dict(chinese=(8, 1, 0, 0), number=(1, 0, 0, 0), word=(5, 2, 3, 0.4))[kind])[0]
     scene = Scene("text", info=dict(kind=kind, lines=[]))
     stretch = r.uniform(0.62, 1.15)
     size = r.randint(20, 64) if n == 1 else r.randint(16, {2: 44, 3: 36, 4: 30}[n])
@@ -133,7 +159,7 @@ def draw_text(r):
     for _ in range(n):
         if n > 1 and r.random() < 0.5:
             path, (name, value) = r.choice(fonts), pick_colour(r, base)
-        s = dict(chinese=lambda: r.choice(everyday("chinese")), number=lambda: number(r), word=lambda: word(r))[kind]()
+        s = dict(chinese=chinese_word, number=number, word=word)[kind](r)
         q = size if n == 1 else max(14, int(size * r.uniform(0.8, 1.1)))
         while (w := A.font(path, q).getlength(s) * stretch) > CANVAS - 6 and q > 12:
             q -= 2
@@ -150,6 +176,7 @@ def draw_window(r):
     base = tuple(r.randint(60, 225) for _ in range(3))
     im = Image.new("RGB", (CANVAS, CANVAS), base)
     d, A = ImageDraw.Draw(im), assets()
+    stretch = r.choice((1, r.uniform(0.6, 1.1)))
     face, ink = ((38, 38, 42), (230, 230, 230)) if r.random() < 0.2 else ((r.randint(240, 255),) * 3, (30, 30, 30))
     bar_face = tuple((v * 9 + 128 * r.choice((1, 2))) // (10 if r.random() < 0.5 else 11) for v in face)
     x0, y0, x1, y1 = r.randint(4, 24), r.randint(4, 40), r.randint(200, 220), r.randint(180, 220)
@@ -157,7 +184,7 @@ def draw_window(r):
     d.rounded_rectangle((x0, y0, x1, y1), radius, fill=face)
     bar = y0 + r.randint(22, 40)
     d.rounded_rectangle((x0, y0, x1, bar), radius, fill=bar_face)
-    title, message = r.choice(everyday("title")), r.choice(everyday("message"))
+    title, message = label(r, "title"), label(r, "message")
     scene = Scene("window", info=dict(title=title, message=message, buttons=[]))
     x = x0 + 8
     t = r.random()
@@ -169,13 +196,12 @@ def draw_window(r):
         d.text((x1 - 16, y0 + 5), "x", font=A.font(A.latin[0], 14), fill=ink)
     x += r.randint(2, 60)
     path = r.choice(A.latin)
-    write(scene, d, x, y0 + r.randint(3, 9), title, A.font(path, r.choice((12, 13, 14, 15))), ink)
-    q = r.choice((12, 13, 14, 16, 18))
-    while A.font(path, q).getlength(message) > x1 - x0 - 24 and q > 9:
-        q -= 1
-    write(scene, d, x0 + r.randint(8, 24), bar + r.randint(10, 40), message, A.font(path, q), ink)
+    q = fitting(path, r.choice((12, 13, 14, 15, 17)), title, (x1 - x - 18) / stretch)
+    placed(scene, im, x, y0 + r.randint(3, 9), title, A.font(path, q), ink, None, stretch)
+    q = fitting(path, r.choice((12, 13, 14, 16, 18, 20)), message, (x1 - x0 - 26) / stretch)
+    placed(scene, im, x0 + r.randint(8, 24), bar + r.randint(10, 40), message, A.font(path, q), ink, None, stretch)
     n = r.choices((1, 2), (0.25, 0.75))[0]
-    labels = r.sample(everyday("button"), n)
+    labels = [label(r, "button") for _ in range(n)]
     w, h, plain = r.randint(52, 78), r.randint(22, 32), r.random() < 0.75
     top = y1 - h - r.randint(8, 22)
     for i, s in enumerate(labels):
@@ -184,9 +210,9 @@ def draw_window(r):
             name, value = "gray", jitter(r, r.choice([(220, 222, 225), (200, 200, 204)] + COLOURS["gray"]), 6)
         bx = x1 - (n - i) * (w + 12) if plain else x0 + 14 + i * (w + 14)
         d.rounded_rectangle((bx, top, bx + w, top + h), r.choice((0, 4, 8)), fill=value)
-        font = A.font(path, r.choice((11, 12, 13, 14)))
+        font = A.font(path, fitting(path, r.choice((11, 12, 13, 14, 16)), s, (w - 4) / stretch))
         tw, th = text_size(d, font, s)
         fill = (255, 255, 255) if sum(value) < 560 else (30, 30, 30)
-        write(scene, d, bx + (w - tw) / 2, top + (h - th) / 2 - 3, s, font, fill)
+        placed(scene, im, bx + (w - tw * stretch) / 2, top + (h - th) / 2 - 3, s, font, fill, None, stretch)
         scene.info["buttons"].append((s, name))
     return im, scene

@@ -12,25 +12,25 @@ class Config:
     """Sizes of the model; the text part has one dense layer first, MoE layers after it."""
 
     vocab_size: int = 2048
-    hidden_size: int = 192
-    num_hidden_layers: int = 4
-    num_attention_heads: int = 6
+    hidden_size: int = 256
+    num_hidden_layers: int = 5
+    num_attention_heads: int = 8
     head_dim: int = 32
     share_q_dim: int = 128
     intermediate_size: int = 512
     moe_num_experts: int = 8
     moe_top_k: int = 3
-    moe_intermediate_size: int = 96
+    moe_intermediate_size: int = 128
     share_expert_dim: int = 192
     first_dense: int = 1
     rope_theta: float = 10000.0
     rms_norm_eps: float = 1e-5
-    image_size: int = 160
+    image_size: int = 224
     patch_size: int = 8
-    v_hidden: int = 128
-    v_layers: int = 4
+    v_hidden: int = 192
+    v_layers: int = 6
     v_heads: int = 8
-    v_inter: int = 256
+    v_inter: int = 384
     v_out: int = 192
     layer_norm_eps: float = 1e-5
 
@@ -166,13 +166,13 @@ class MoE(nn.Module):
         expert, token = flat[order], order // self.k
         # one batch of equal size per expert; the size is rounded up so that few different shapes occur
         size = -(-int(count.max()) // 128) * 128 if len(flat) > 512 else int(count.max())
-        slot = expert * size + torch.arange(len(flat)) - (count.cumsum(0) - count)[expert]
-        source = torch.zeros(self.e * size, dtype=torch.long).scatter_(0, slot, token)
+        slot = expert * size + torch.arange(len(flat), device=x.device) - (count.cumsum(0) - count)[expert]
+        source = torch.zeros(self.e * size, dtype=torch.long, device=x.device).scatter_(0, slot, token)
         xe = x.index_select(0, source).view(self.e, size, -1)
         h = F.silu(torch.bmm(xe, self.gate_proj.weight.mT)) * torch.bmm(xe, self.up_proj.weight.mT)
         y = torch.bmm(h, self.down_proj.weight.mT).view(self.e * size, -1).index_select(0, slot)
         y = y * w.reshape(-1).index_select(0, order).unsqueeze(-1).to(y.dtype)
-        return torch.zeros(x.shape, dtype=y.dtype).index_add(0, token, y).view(shape)
+        return torch.zeros(x.shape, dtype=y.dtype, device=x.device).index_add(0, token, y).view(shape)
 
 
 class Layer(nn.Module):

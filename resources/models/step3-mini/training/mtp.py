@@ -14,6 +14,7 @@ import time
 import torch
 import torch.nn.functional as F
 
+import batches
 import chat
 import evaluate
 import questions
@@ -21,15 +22,12 @@ import render
 from model import MTP, Config, Step3Mini
 from muon import Muon
 from tokenizer import Tokenizer
-from train import batch
+from workers import Workers
 
 
-def tensor_names(mtp, layer):
-    """-> {name inside model.layers.: tensor}."""
-    names = {"norm.weight": "shared_head.norm.weight"}
-    return {
-        f"{layer}.{names.get(k, k.removeprefix('layer.'))}": v for k, v in mtp.state_dict().items()
-    }
+def tensor_name(key, layer):
+    """Name inside model.layers. of a weight of the module."""
+    return f"{layer}." + ("shared_head.norm.weight" if key == "norm.weight" else key.removeprefix("layer."))
 
 
 def shifted(x):
@@ -37,17 +35,15 @@ def shifted(x):
     return torch.cat((x[:, 1:], torch.zeros_like(x[:, :1])), 1)
 
 
-def loss_of(m, mtp, tok, d, bf16):
+def loss_of(m, mtp, d, tok, device):
     """-> (loss, share of right guesses) on one training batch."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+    with torch.autocast(device, torch.bfloat16):
         with torch.no_grad():
-            rows = m.project(m.vision_model(d["pixels"])).float()
-            x = m.embed(d["ids"], rows, d["ids"].eq(tok.im_patch))
-            h = m.trunk(x, d["pos"], d["layout"])
-        use = (d["weight"][:, 1:-1] > 0) & (d["weight"][:, 2:] > 0)
-        g = mtp(h, shifted(x), *m.angles(d["pos"]), d["layout"])[:, :-2][use]
-        z = m.lm_head(g)
-    target = d["ids"][:, 2:][use]
+            x = m.embed(d.ids, m.project(m.vision_model(d.pixels)), d.ids.eq(tok.im_patch))
+            h = m.trunk(x, d.pos, d.layout)
+        use = d.learnt[:-1][d.learnt.diff() == 1]  # the token after the next one is learnt too
+        z = m.lm_head(mtp(h, shifted(x), *m.angles(d.pos), d.layout)[0, use])
+    target = d.ids[0, use + 2]
     return F.cross_entropy(z.float(), target), (z.argmax(-1) == target).float().mean().item()
 
 
@@ -65,10 +61,10 @@ def acceptance(m, mtp, tok, n=150, seed=5):
         image = row is not None
         prompt = tok.prefix(None, len(row) if image else 0) + tok.turns(qa, image)
         ids = prompt + evaluate.generate(m, tok, [prompt], [row])[0]
-        t = torch.tensor([ids])
+        t = torch.tensor([ids], device=m.lm_head.weight.device)
         e = m.embed(t, row[None] if image else None, t.eq(tok.im_patch))
-        pos = torch.arange(len(ids))[None]
-        mask = torch.ones(1, 1, len(ids), len(ids), dtype=torch.bool).tril()
+        pos = torch.arange(len(ids), device=t.device)[None]
+        mask = torch.ones(1, 1, len(ids), len(ids), dtype=torch.bool, device=t.device).tril()
         h = m.trunk(e, pos, mask)
         guess = m.lm_head(mtp(h, shifted(e), *m.angles(pos), mask))[0].argmax(-1)
         start = len(prompt) - 1  # the first drafted token follows the first token of the answer
@@ -85,29 +81,41 @@ def main():
     a("--out", required=True, help="checkpoint with the module added")
     a("--minutes", type=float, default=8)
     a("--steps", type=int, default=0, help="schedule by steps instead (reproducible)")
+    a("--start", help="checkpoint of an earlier run of this stage, whose module is the start")
+    a("--lr", type=float, default=0.02)
     a("--pictures", type=int, default=12)
     a("--seed", type=int, default=0)
-    a("--bf16", type=int, default=1)
+    a("--device", default="cpu")
+    a("--workers", type=int, default=1, help="processes that draw")
     a = p.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(a.seed)
-    r, tok = random.Random(a.seed + 99), Tokenizer(a.tok)
-    ck = torch.load(a.init, weights_only=False)
+    tok = Tokenizer(a.tok)
+    ck = torch.load(a.init, weights_only=False, map_location="cpu")
     c = Config(**ck["config"])
+    chats, branches = max(1, a.pictures // 16), 6
+
+    def draw(r, _):
+        return batches.draw(r, tok, a.pictures, chats, c.image_tokens, branches, 0.4)
+
+    workers = Workers(a.workers, a.seed + 99, 0, draw, batches.slot_bytes(a.pictures, chats, branches))
     m = Step3Mini(c)
     m.load_state_dict(ck["model"])
-    m.eval().requires_grad_(False)
-    mtp = MTP(c)
+    m.to(a.device).eval().requires_grad_(False)
+    mtp = MTP(c).to(a.device)
+    if a.start:
+        earlier = torch.load(a.start, weights_only=False, map_location="cpu")["mtp"]
+        mtp.load_state_dict({k: earlier[tensor_name(k, c.num_hidden_layers)] for k in mtp.state_dict()})
     muon = [q for q in mtp.parameters() if q.ndim == 2]
     adam = [q for q in mtp.parameters() if q.ndim == 1]
-    opts = [Muon(muon, 0.02), torch.optim.AdamW(adam, lr=3e-3, betas=(0.9, 0.98))]
+    opts = [Muon(muon, a.lr), torch.optim.AdamW(adam, lr=0.15 * a.lr, betas=(0.9, 0.98))]
     base = [o.param_groups[0]["lr"] for o in opts]
     start, step, avg = time.time(), 0, {}
     while (e := step / a.steps if a.steps else (time.time() - start) / 60 / a.minutes) < 1:
         for o, b in zip(opts, base):
             o.param_groups[0]["lr"] = b * min(1, (step + 1) / 20) * max(0.01, 1 - e)
-        d = batch(r, tok, a.pictures, 1, c.image_tokens, 6, 0.4)
-        loss, hit = loss_of(m, mtp, tok, d, bool(a.bf16))
+        d = workers.next(lambda arrays, n: batches.to_device(arrays, n, a.device, 4))
+        loss, hit = loss_of(m, mtp, d, tok, a.device)
         loss.backward()
         for o in opts:
             o.step()
@@ -117,7 +125,8 @@ def main():
             avg[k] = 0.95 * avg.get(k, v) + 0.05 * v
         if step % 50 == 0:
             print(json.dumps(dict(step=step, **{k: round(v, 3) for k, v in avg.items()})), flush=True)
-    ck["mtp"] = tensor_names(mtp, c.num_hidden_layers)
+    workers.stop()
+    ck["mtp"] = {tensor_name(k, c.num_hidden_layers): v for k, v in mtp.state_dict().items()}
     torch.save({k: ck[k] for k in ("model", "config", "mtp")}, a.out)
     print(json.dumps(dict(acceptance=round(acceptance(m, mtp.eval(), tok), 3))))
 

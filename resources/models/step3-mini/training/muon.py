@@ -16,7 +16,7 @@ def orthogonalise(g, steps=5):
 
 class Muon(torch.optim.Optimizer):
     """Weights of equal shape are stacked and orthogonalised in one batch; 3-D weights are stacks of
-    matrices.
+    matrices, and so is a weight with the attribute `parts`, cut along its first dimension.
     """
 
     def __init__(self, params, lr=0.02, momentum=0.95, weight_decay=0.01):
@@ -32,10 +32,10 @@ class Muon(torch.optim.Optimizer):
                     continue
                 buf = self.state[p].setdefault("m", torch.zeros_like(p))
                 buf.lerp_(p.grad, 1 - mom)
-                by_shape.setdefault(p.shape, []).append((p, p.grad.lerp(buf, mom)))
-            for shape, pairs in by_shape.items():
+                by_shape.setdefault((p.shape, getattr(p, "parts", 1)), []).append((p, p.grad.lerp(buf, mom)))
+            for (shape, parts), pairs in by_shape.items():
                 u = torch.stack([u for _, u in pairs])
-                o = orthogonalise(u.reshape(-1, *shape[-2:])).view(len(pairs), *shape)
-                scale = max(1, shape[-2] / shape[-1]) ** 0.5
+                o = orthogonalise(u.reshape(-1, shape[-2] // parts, shape[-1])).view(len(pairs), *shape)
+                scale = max(1, shape[-2] / parts / shape[-1]) ** 0.5
                 for (p, _), d in zip(pairs, o):
                     p.mul_(1 - lr * group["weight_decay"]).add_(d, alpha=-lr * scale)

@@ -1,7 +1,9 @@
 """Names of things in English and Chinese, the question record, and the reasoning trace.
 
 The trace is one English line that lists what is seen, from left to right, with a running number and a
-place on a 3x3 grid: "1 red circle top left; 2 fox center". It does not depend on the question.
+place on a 3x3 grid: "1 red circle top left; 2 fox center". Where the question names things, each listed thing is
+marked as asked for or not: "1 red circle top left: yes 1; 2 fox center: no; 3 red circle right: yes 2". Sums are
+worked out digit by digit.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +23,10 @@ from vocab import (
 
 @dataclass
 class QA:
-    """One question. think: the trace comes before the answer; history: earlier (question, answer) pairs."""
+    """One question. think: the trace comes before the answer; history: earlier (question, answer) pairs;
+    marks: what the trace says behind each thing, from left to right, if the question names some; steps: what it
+    ends with, if something has to be worked out.
+    """
 
     type: str
     lang: str
@@ -29,6 +34,8 @@ class QA:
     answer: str
     think: bool = True
     history: list = field(default_factory=list)
+    marks: list | None = None
+    steps: str = ""
 
 
 def article(w):
@@ -101,27 +108,30 @@ def ordered(scene):
     return sorted(scene.items, key=lambda i: i.x)
 
 
-def trace(scene):
-    """-> the reasoning line of a scene."""
+def marked(seen, marks):
+    """Entries of a trace with their marks behind them."""
+    return [f"{s}: {m}" if m else s for s, m in zip(seen, marks)] if marks else seen
+
+
+def trace(scene, qa=None):
+    """-> the reasoning line of a scene, for a question."""
+    marks = qa and qa.marks
     if scene.kind == "objects":
-        return "; ".join(
-            f"{i + 1} {english(it)} {POSITIONS[cell(it)][0]}" for i, it in enumerate(ordered(scene))
-        )
+        seen = [f"{i + 1} {english(it)} {POSITIONS[cell(it)][0]}" for i, it in enumerate(ordered(scene))]
+        return "; ".join(marked(seen, marks))
     i = scene.info
     if scene.kind in ("bar", "line"):
         head = [f"bar chart, {i['n']} bars"] if scene.kind == "bar" else [f"line chart, {i['trend']}"]
         head += [i["colour"]] if i["colour"] else []
-        points = [f"{a} {v}" for a, v in zip(i["labels"], i["values"])]
+        points = marked([f"{a} {v}" for a, v in zip(i["labels"], i["values"])], marks)
         ends = [f"{k} {i[k]}" for k in ("highest", "lowest") if k in i]
         return "; ".join([", ".join(head)] + points + ends)
     if scene.kind in ("pie", "donut"):
         return f"{scene.kind} chart, {i['n']} parts, largest {i['largest']}, smallest {i['smallest']}"
     if scene.kind == "text":
         lines = i["lines"]
-        if i["kind"] == "chinese":
-            return "Chinese text"
         if i["kind"] == "number":
-            return f"{lines[0][1]} number {lines[0][0]}"
+            return f"{lines[0][1]} number {lines[0][0]}" + (f"; {qa.steps}" if qa and qa.steps else "")
         return "; ".join(f'line {k + 1} {c} "{s}"' for k, (s, c) in enumerate(lines))
     if scene.kind == "window":
         buttons = "; ".join(f'{c} "{s}"' for s, c in i["buttons"])

@@ -35,14 +35,26 @@ class ObjectAsker:
         shorts = [short(i, 0) for i in self.items]
         self.short_unique = [i for i in self.items if shorts.count(short(i, 0)) == 1]
 
-    def make(self, type_, key, en, zh, slots=None, think=True, lang=None):
+    def matching(self, match):
+        """Marks of a trace: running number of the things for which match(item) holds."""
+        n, out = 0, []
+        for it in self.items:
+            n += bool(match(it))
+            out.append(f"yes {n}" if match(it) else "no")
+        return out
+
+    def pointing(self, this, that):
+        """Marks of a trace for a question about two things."""
+        return ["this" if it is this else "that" if it is that else "no" for it in self.items]
+
+    def make(self, type_, key, en, zh, slots=None, think=True, lang=None, marks=None):
         """slots: function(zh) -> dict for the template; en, zh: answers."""
         z = self.r.random() < self.zh_share if lang is None else lang
         text = expand(self.r, self.r.choice((ZH if z else EN)[key]))
         if slots:
             text = text.format(**slots(z))
         text = text[0].upper() + text[1:]
-        return QA(type_, "zh" if z else "en", roughen(self.r, text, z), zh if z else en, think)
+        return QA(type_, "zh" if z else "en", roughen(self.r, text, z), zh if z else en, think, marks=marks)
 
     def ref(self, it, zh):
         """A name that points at one item: with colour, or without if the shape alone is unique."""
@@ -181,11 +193,11 @@ class ObjectAsker:
             n = said(self.r, it, zh, not bare)
             return exists_slots(n, zh)
 
+        name = (lambda i: short(i, 0)) if bare else english
+        marks = self.matching(lambda i: name(i) == e)
         if yes:
-            return self.make(
-                "exists", "exists", f"Yes, there is {article(e)}.", f"有，图中有{z}。", slots
-            )
-        return self.make("exists", "exists", f"No, there is no {e}.", f"没有，图中没有{z}。", slots)
+            return self.make("exists", "exists", f"Yes, there is {article(e)}.", f"有，图中有{z}。", slots, marks=marks)
+        return self.make("exists", "exists", f"No, there is no {e}.", f"没有，图中没有{z}。", slots, marks=marks)
 
     def count(self):
         n = len(self.items)
@@ -205,17 +217,18 @@ class ObjectAsker:
         it = self.r.choice(self.items) if self.r.random() < 0.88 else self.decoy()
         t = self.r.random()
         if it.kind == "shape" and t < 0.45:
-            n = sum(i.kind == "shape" and i.cls == it.cls for i in self.items)
+            match = lambda i: i.kind == "shape" and i.cls == it.cls
             one, z = short(it, 0), short(it, 1)
             many = plural(one)
         elif it.kind == "shape" and t < 0.85:
-            n = sum(i.colour == it.colour for i in self.items)
+            match = lambda i: i.colour == it.colour
             w = self.r.choice(("shape", "object", "thing", "figure"))
             one, many, z = f"{it.colour} {w}", f"{it.colour} {w}s", COLOUR_ZH[it.colour] + "图形"
         else:
-            n = sum(english(i) == english(it) for i in self.items)
+            match = lambda i: english(i) == english(it)
             one, z = english(it), chinese(it)
             many = plural(one)
+        n = sum(map(match, self.items))
 
         def slots(zh):
             if zh:
@@ -232,6 +245,7 @@ class ObjectAsker:
             f"There {'is' if n == 1 else 'are'} {n} {one if n == 1 else many}.",
             f"有{n}个{z}。",
             slots,
+            marks=self.matching(match),
         )
 
     def colour_of(self):
@@ -245,6 +259,7 @@ class ObjectAsker:
             f"The {short(it, 0)} is {it.colour}.",
             f"{short(it, 1)}是{COLOUR_ZH[it.colour]}的。",
             lambda zh: dict(s=said(self.r, it, zh, False)),
+            marks=self.matching(lambda i: i is it),
         )
 
     def shape_of(self):
@@ -262,6 +277,7 @@ class ObjectAsker:
             f"The {it.colour} one is {article(short(it, 0))}.",
             f"{COLOUR_ZH[it.colour]}的是{short(it, 1)}。",
             lambda zh: dict(c=COLOUR_ZH[it.colour] if zh else it.colour),
+            marks=self.matching(lambda i: i is it),
         )
 
     def position(self):
@@ -270,7 +286,11 @@ class ObjectAsker:
             return None
         it = self.r.choice(pool)
         return self.make(
-            "position", "position", *self.place_answer(it), lambda zh: dict(a=self.ref(it, zh))
+            "position",
+            "position",
+            *self.place_answer(it),
+            lambda zh: dict(a=self.ref(it, zh)),
+            marks=self.matching(lambda i: i is it),
         )
 
     @staticmethod
@@ -292,7 +312,7 @@ class ObjectAsker:
             def slots(zh, d=None):
                 return dict(a=self.ref(a, zh), b=self.ref(b, zh), d=d)
 
-            dx, dy = a.x - b.x, a.y - b.y
+            dx, dy, marks = a.x - b.x, a.y - b.y, self.pointing(a, b)
             e, f, ez, fz = english(a), english(b), chinese(a), chinese(b)
             if abs(dx) > 0.08 and (abs(dy) < 0.2 or r.random() < 0.7):
                 side, zside = ("left", "左边") if dx < 0 else ("right", "右边")
@@ -303,6 +323,7 @@ class ObjectAsker:
                         f"The {e} is to the {side} of the {f}.",
                         f"{ez}在{fz}的{zside}。",
                         slots,
+                        marks=marks,
                     )
                 ask = r.choice(("left", "right"))
                 yes, no = ("Yes", "是的") if ask == side else ("No", "不是")
@@ -313,6 +334,7 @@ class ObjectAsker:
                     f"{yes}, the {e} is to the {side} of the {f}.",
                     f"{no}，{ez}在{fz}的{zside}。",
                     lambda zh: slots(zh, az if zh else ask),
+                    marks=marks,
                 )
             if abs(dy) > 0.1:
                 side, zside = ("above", "上面") if dy < 0 else ("below", "下面")
@@ -323,6 +345,7 @@ class ObjectAsker:
                         f"The {e} is {side} the {f}.",
                         f"{ez}在{fz}的{zside}。",
                         slots,
+                        marks=marks,
                     )
                 ask = r.choice(("above", "below"))
                 yes, no = ("Yes", "是的") if ask == side else ("No", "不是")
@@ -333,6 +356,7 @@ class ObjectAsker:
                     f"{yes}, the {e} is {side} the {f}.",
                     f"{no}，{ez}在{fz}的{zside}。",
                     lambda zh: slots(zh, az if zh else ask),
+                    marks=marks,
                 )
         return None
 
@@ -394,6 +418,7 @@ class ObjectAsker:
                     f"The {short(it, 0)} is {it.colour}.",
                     f"{short(it, 1)}是{COLOUR_ZH[it.colour]}的。",
                     lambda zh: dict(s=said(r, it, zh, False)),
+                    marks=self.matching(lambda i: i is it),
                 )
         elif n == 2 and t < 0.8 and english(self.items[0]) != english(self.items[1]):
             a, b = r.sample(self.items, 2)
@@ -413,6 +438,7 @@ class ObjectAsker:
                 "other",
                 f"The other one is {article(english(b))}.",
                 f"另一个是{chinese(b)}。",
+                marks=self.pointing(b, a),
             )
         elif n == 1:
             it = self.items[0]

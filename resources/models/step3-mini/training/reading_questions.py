@@ -6,7 +6,6 @@ Text read from a picture stands in double quotes, which the tokenizer spells let
 from names import join
 from vocab import COLOUR_ZH
 
-CANNOT_READ = ("I can't read the text in the picture.", "我看不清图中的文字，无法读出来。")
 PHOTO = (
     "I can't tell: this looks like a photograph, and I only understand drawings.",
     "看不出来：这像是一张照片，我只能看懂画出来的图。",
@@ -19,18 +18,30 @@ def quoted(s):
     return f'"{s}"'
 
 
+def columns(n, k, sign):
+    """A sum or difference digit by digit from the right, with what is carried or borrowed."""
+    out, carry = [], 0
+    while n or k:
+        a, b = n % 10, k % 10
+        total = a + b + carry if sign == "+" else a - b - carry
+        borrow = sign == "-" and total < 0
+        parts = [f"{a} {sign} {b}"] + ([f"{sign} 1"] if carry else []) + (["+ 10"] if borrow else [])
+        out.append(f"{' '.join(parts)} = {total + 10 * borrow}")
+        carry = int(total > 9 or borrow)
+        n, k = n // 10, k // 10
+    return ", ".join(out + (["1"] if carry else []))
+
+
 class ReadingAsker:
     """Mixed into questions.Asker, which brings make(), unknown(), the scene and the random state."""
 
     def words(self):
-        """One question about a picture of words, a number or Chinese text."""
+        """One question about a picture of words (Chinese ones too) or a number."""
         r, info = self.r, self.scene.info
         lines, kind = [s for s, _ in info["lines"]], info["kind"]
         t = r.random()
         if t < 0.1:
             return self.unknown()
-        if kind == "chinese":
-            return self.make("ocr_zh", r.choice(("read_text", "read_chinese", "what")), *CANNOT_READ)
         if kind == "number":
             return self.number(lines[0], t)
         q = [quoted(s) for s in lines]
@@ -41,6 +52,8 @@ class ReadingAsker:
         if len(q) == 1:
             if t < 0.3:
                 return self.colour_of_text(r.choice((("word", "单词"), ("text", "文字"))))
+            if kind == "chinese":
+                return self.make("ocr_zh", r.choice(("read_text", "read_chinese")), f"It says {q[0]}.", f"写的是{q[0]}。")
             return self.make("ocr_word", "read_text", f"It says {q[0]}.", f"写的是{q[0]}。")
         if t < 0.32:
             return self.make("ocr_text", "read_text", f"It says {join(q, 0)}.", f"写的是{join(q, 1)}。")
@@ -76,7 +89,9 @@ class ReadingAsker:
             else:
                 key, sign, zsign, total = "add", "+", "加", n + k
             en, zh = f"{s} {sign} {k} = {total}.", f"{s}{zsign}{k}等于{total}。"
-            return self.make("arithmetic", key, en, zh, lambda zh: dict(k=k))
+            qa = self.make("arithmetic", key, en, zh, lambda zh: dict(k=k))
+            qa.steps = columns(n, k, sign)
+            return qa
         return self.make("ocr_number", "read_number", f"The number is {s}.", f"数字是{s}。")
 
     def window(self):
@@ -148,7 +163,8 @@ class ReadingAsker:
             return self.make("chart_max", end, en, zh)
         k = r.randrange(n)
         a, v = i["labels"][k], i["values"][k]
-        return self.make("chart_value", "chart_value", f"{a} has {v}.", f"{a}是{v}。", lambda zh: dict(a=a))
+        marks = ["yes" if q == k else None for q in range(n)]
+        return self.make("chart_value", "chart_value", f"{a} has {v}.", f"{a}是{v}。", lambda zh: dict(a=a), marks=marks)
 
     def photo(self):
         r = self.r

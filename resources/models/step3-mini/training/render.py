@@ -128,9 +128,11 @@ def draw_objects(r, n=None, kind=None, layout="scatter", styles=None):
 
 
 def finish(r, im):
-    """Reduce to SIZE, then noise, blur, JPEG loss; -> uint8 [SIZE, SIZE, 3]."""
-    filters = (Image.BILINEAR, Image.BOX, Image.BICUBIC, Image.LANCZOS)
-    im = im.resize((SIZE, SIZE), r.choices(filters, (0.55, 0.1, 0.25, 0.1))[0])
+    """Resampled as a picture of another size is, then noise, blur, JPEG loss; -> uint8 [SIZE, SIZE, 3]."""
+    if r.random() < 0.75:
+        filters = (Image.BILINEAR, Image.BOX, Image.BICUBIC)
+        size = (round(SIZE * r.uniform(0.8, 1.5)), round(SIZE * r.uniform(0.8, 1.5)))
+        im = im.resize(size, r.choices(filters, (0.6, 0.1, 0.3))[0]).resize((SIZE, SIZE), Image.BILINEAR)
     if r.random() < 0.1:
         im = im.filter(ImageFilter.GaussianBlur(r.uniform(0.3, 0.7)))
     x = np.asarray(im)
@@ -147,8 +149,8 @@ def finish(r, im):
     return np.ascontiguousarray(x)
 
 
-COUNT_WEIGHTS = [5, 4.2, 3, 2.4, 2, 1.4, 0.5]  # 1..7 things
-KINDS = dict(objects=0.62, pie=0.045, line=0.05, bar=0.08, window=0.05, text=0.14, blank=0.015, photo=0.03)
+COUNT_WEIGHTS = [4.5, 4.2, 3.2, 2.8, 2.4, 1.5, 0.6]  # 1..7 things
+KINDS = dict(objects=0.53, pie=0.045, line=0.055, bar=0.095, window=0.065, text=0.165, blank=0.015, photo=0.03)
 
 
 def picture(r, kinds=None, counts=None, kind=None, styles=None):
@@ -190,7 +192,7 @@ def patch_labels(scene):
             cols.append(L_SHAPE + it.cls)
         elif it.kind == "pict":
             cols.append(L_PICT + it.cls)
-        elif it.kind == "char":
+        elif it.kind == "char":  # Latin characters and Chinese ones follow each other
             cols.append(L_CHAR + it.cls)
         else:
             cols.append(L_PART + PARTS.index(it.kind))
@@ -202,6 +204,11 @@ def patch_labels(scene):
             for c in cols:
                 lab[y0 : y1 + 1, x0 : x1 + 1, c] = 1
     return lab.reshape(-1, N_LABELS)
+
+
+def label_bits(scenes):
+    """-> uint8 [B, GRID * GRID, ceil(N_LABELS / 8)]: the patch labels, eight to a byte."""
+    return np.packbits(np.stack([patch_labels(s) for s in scenes]), -1)
 
 
 def sheet(path, n=96, seed=1, **kw):

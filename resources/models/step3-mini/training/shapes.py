@@ -171,7 +171,7 @@ def draw_pictogram(r, im, shadow, i, x, y, rad, aspect, styles):
     s = A.sprite(style, i, rad > 26) or A.sprite("noto", i, rad > 26)
     if style == "lines" and A.sprite(style, i, rad > 26) is not None:
         s = paint_lines(r, s)
-    elif r.random() < 0.45:
+    elif r.random() < 0.6:
         s = recolour(r, s)
     k = 2 * rad / max(s.size)
     ax = r.uniform(0.92, 1.09)

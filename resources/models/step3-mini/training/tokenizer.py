@@ -8,7 +8,7 @@ import sentencepiece as spm
 import chat
 import questions
 import render
-from vocab import CATEGORY_ZH, COLOUR_NAMES, COLOUR_ZH, PICT_EN, PICT_ZH, POSITIONS, SHAPE_ZH, SHAPES
+from vocab import CATEGORY_ZH, CHINESE_WORDS, COLOUR_NAMES, COLOUR_ZH, PICT_EN, PICT_ZH, POSITIONS, SHAPE_ZH, SHAPES
 
 BOS = "<｜begin▁of▁sentence｜>"
 SPECIAL = [
@@ -52,15 +52,17 @@ def corpus(n, seed=7):
         qas = questions.ask(r, scene, 4) + ([chat.chat(r)] if i % 3 == 0 else [])
         lines.append(questions.trace(scene))
         for q in qas:
+            lines += [questions.trace(scene, q)] if q.marks or q.steps else []
             lines += [" " + q.question + " ", q.answer]
             lines += [t for pair in q.history for t in (" " + pair[0], " " + pair[1])]
     names = [
         " ".join(["", w, w, questions.plural(w)]) for w in PICT_EN + SHAPES + COLOUR_NAMES
     ] + PICT_ZH
-    return lines + names * 15 + [" " + s + " " for s in chat.SYSTEM] * 5
+    spelled = [c for w in CHINESE_WORDS for c in w]  # text of pictures is spelled letter by letter
+    return lines + spelled * 5 + names * 15 + [" " + s + " " for s in chat.SYSTEM] * 5
 
 
-def build(path, vocab_size=2048, n=6000):
+def build(path, vocab_size=2560, n=6000):
     """Train the tokenizer and write path + '.model'."""
     lines = []
     for s in corpus(n):

@@ -137,15 +137,33 @@ POSITIONS = {  # (column, row) of a 3x3 grid
 }
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"  # characters the encoder tells apart (case does not count)
+CHINESE_WORDS = (
+    "你好 谢谢 再见 出口 入口 中国 北京 上海 今天 明天 昨天 学校 老师 学生 朋友 水果 火车 飞机 手机 电脑 安全 时间 天空 高山 大海 森林 花园 "
+    "春天 夏天 秋天 冬天 早上 晚上 吃饭 睡觉 电影 足球 医院 银行 商店 饭店 关门 加油 注意 小心 打开 关闭 保存 取消 确定 删除 设置 帮助 搜索 "
+    "返回 开始 结束 暂停 继续 登录 退出 密码 用户 名字 电话 地址 邮件 文件 图片 音乐 天气 新闻 地图 日历 下载 上传 更新 完成 错误 提示 警告 "
+    "声音 语言 网络 系统 工具 编辑 复制 发送 添加 家庭 爸爸 妈妈 孩子 儿子 女儿 哥哥 姐姐 弟弟 妹妹 生日 快乐 新年 节日 礼物 牛奶 面包 鸡蛋 "
+    "米饭 苹果 香蕉 西瓜 蔬菜 咖啡 红茶 白糖 冰水 汽车 公园 图书 书店 超市 市场 广场 城市 农村 街道 房子 门口 窗户 桌子 椅子 衣服 鞋子 红色 "
+    "绿色 黄色 白云 太阳 月亮 星星 下雨 下雪 大风 河流 湖水 草地 树木 小鸟 老虎 熊猫 黄牛 白马 小狗 花猫 工作 学习 休息 运动 跑步 游泳 唱歌 "
+    "画画 数学 英语 历史 科学 自然 世界 和平 爱心 幸福 健康 平安 成功 努力 希望 前进 左右 东西 南方 北方 内外 一百 二十 三千 四月 五年 六点 "
+    "七天 八方 九月 十分 元旦 价格 免费 请进 禁止 停车 危险 电梯 地铁 机场 酒店 餐厅 客人 男女 洗手 垃圾 回家 开心 很好 可以 不能 没有 问题 "
+    "答案 信息 消息 按键 字母 方法 过程 交通 长江 黄河 人民 国家"
+).split()
+HANZI = "".join(sorted(set("".join(CHINESE_WORDS))))  # Chinese characters it tells apart
 
-# label columns of the encoder heads: shapes | colours | pictograms | chart parts | characters
+# label columns of the encoder heads: shapes | colours | pictograms | chart parts | characters | Chinese characters
 PARTS = ["bar", "line", "pie", "text"]
 L_SHAPE = 0
 L_COLOUR = L_SHAPE + len(SHAPES)
 L_PICT = L_COLOUR + len(COLOUR_NAMES)
 L_PART = L_PICT + len(PICTOGRAMS)
 L_CHAR = L_PART + len(PARTS)
-N_LABELS = L_CHAR + len(ALPHABET)
+L_HANZI = L_CHAR + len(ALPHABET)
+N_LABELS = L_HANZI + len(HANZI)
 LABEL_GROUPS = dict(
-    shape=(L_SHAPE, L_COLOUR), colour=(L_COLOUR, L_PICT), pict=(L_PICT, L_PART), part=(L_PART, L_CHAR), char=(L_CHAR, N_LABELS)
+    shape=(L_SHAPE, L_COLOUR),
+    colour=(L_COLOUR, L_PICT),
+    pict=(L_PICT, L_PART),
+    part=(L_PART, L_CHAR),
+    char=(L_CHAR, L_HANZI),
+    hanzi=(L_HANZI, N_LABELS),
 )
