@@ -421,8 +421,8 @@
 <context>
     <name>ModelNote</name>
     <message>
-        <source>This small model ships with the program. It was trained on drawn pictures only: it names shapes, colours, kinds of charts and some pictograms, and answers in English or Chinese. It does not read text or understand photographs, it often miscounts, and it is often wrong outside of what it was trained on.</source>
-        <translation>这个小模型随程序提供。它只用绘制的图片训练过：能说出形状、颜色、图表种类和一些图标的名称，用英文或中文回答。它不认识文字，看不懂照片，经常数错，在训练范围之外也经常出错。</translation>
+        <source>This small model ships with the program. It was trained on drawn pictures only: it names, counts and finds shapes and pictograms, reads large words and simple charts, and answers in English or Chinese. It does not understand photographs, long numbers and small text are often misread, and it is often wrong outside of what it was trained on.</source>
+        <translation>这个小模型随程序提供。它只用绘制的图片训练过：能说出形状和图标的名称、数出它们的个数、找到它们的位置，能读大字和简单的图表，用英文或中文回答。它看不懂照片，较长的数字和小字经常读错，在训练范围之外也经常出错。</translation>
     </message>
     <message>
         <source>This model reads text only.</source>

@@ -148,7 +148,7 @@ TEST_CASE("eval measures how far a model is from its reference") {
     const auto other = runProgram({"eval", "--model", kTiny});
     CHECK(other.status == 1);
     CHECK_THAT(other.errors, Catch::StartsWith("step3 eval: " + kTiny +
-                                               ": expected the reference's vocabulary of 2048 tokens, found "));
+                                               ": expected the reference's vocabulary of 2560 tokens, found "));
     const auto empty = runProgram({"eval", "--text", "/dev/null"});
     CHECK(empty.status == 1);
     CHECK_THAT(empty.errors, Catch::StartsWith("step3 eval: /dev/null: expected a"));

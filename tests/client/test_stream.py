@@ -105,7 +105,7 @@ def test_token_ids_in_the_stream(server):
 
 
 def test_tool_call_deltas(server):
-    fields = {"tools": [LOOK, LISTEN], "tool_choice": "required", "reasoning_effort": "none", "temperature": 0, "max_tokens": 200}
+    fields = {"tools": [LOOK, LISTEN], "tool_choice": "required", "reasoning_effort": "none", "temperature": 0, "max_tokens": 600}
     whole = server.chat(**fields).json["choices"][0]
     chunks = chunks_of(server.chat(stream=True, **fields))
     calls = {}

@@ -9,7 +9,7 @@ from step3_server import LISTEN, LOOK, user
 
 SCHEMA = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}, "size": {"type": "integer", "enum": [1, 2, 3]}},
           "required": ["colour", "size"], "additionalProperties": False}
-QUIET = {"reasoning_effort": "none", "max_tokens": 200}
+QUIET = {"reasoning_effort": "none", "max_tokens": 600}
 
 
 def content(server, **fields):

@@ -31,7 +31,7 @@ ColumnLayout {
     Text {
         Layout.fillWidth: true
         visible: note.chat.shippedModel
-        text: qsTr("This small model ships with the program. It was trained on drawn pictures only: it names shapes, colours, kinds of charts and some pictograms, and answers in English or Chinese. It does not read text or understand photographs, it often miscounts, and it is often wrong outside of what it was trained on.")
+        text: qsTr("This small model ships with the program. It was trained on drawn pictures only: it names, counts and finds shapes and pictograms, reads large words and simple charts, and answers in English or Chinese. It does not understand photographs, long numbers and small text are often misread, and it is often wrong outside of what it was trained on.")
         textFormat: Text.PlainText
         wrapMode: Text.Wrap
         lineHeight: 1.2
