@@ -1,17 +1,35 @@
 #include "engine/sampling/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "engine/error.h"
+#include "kernels/cpu/kernel_table.h"
 
 namespace step3::sampling {
 
 namespace {
 
-constexpr float kNegativeInfinity = -std::numeric_limits<float>::infinity();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNegativeInfinity = -kInfinity;
+
+/// No logit is NaN.
+float highest(std::span<const float> logits) {
+    constexpr std::size_t kLanes = 16;
+    std::array<float, kLanes> lanes;
+    lanes.fill(kNegativeInfinity);
+    std::size_t i = 0;
+    for (; i + kLanes <= logits.size(); i += kLanes) {
+        for (std::size_t lane = 0; lane < kLanes; ++lane) {
+            lanes[lane] = logits[i + lane] > lanes[lane] ? logits[i + lane] : lanes[lane];
+        }
+    }
+    for (; i < logits.size(); ++i) lanes[0] = std::max(lanes[0], logits[i]);
+    return *std::max_element(lanes.begin(), lanes.end());
+}
 
 std::uint64_t randomSeed() {
     std::random_device device;
@@ -69,21 +87,54 @@ void Sampler::applyPenalties(std::span<float> logits) const {
     }
 }
 
-std::int32_t Sampler::draw(std::span<const float> logits) {
+/// Without a filter the order of the tokens does not matter: sums of blocks lead to the block, whose tokens are gone
+/// through.
+std::int32_t Sampler::drawFromAll() {
+    constexpr std::size_t kBlock = 256;
+    const auto sum = [&](std::size_t begin) {
+        constexpr std::size_t kLanes = 8;
+        std::array<double, kLanes> lanes{};
+        const std::size_t end = std::min(begin + kBlock, weights_.size());
+        std::size_t i = begin;
+        for (; i + kLanes <= end; i += kLanes) {
+            for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += static_cast<double>(weights_[i + lane]);
+        }
+        for (; i < end; ++i) lanes[0] += static_cast<double>(weights_[i]);
+        return std::accumulate(lanes.begin(), lanes.end(), 0.0);
+    };
+    std::vector<double> sums;
+    sums.reserve(weights_.size() / kBlock + 1);
+    for (std::size_t begin = 0; begin < weights_.size(); begin += kBlock) sums.push_back(sum(begin));
+    double rest = uniform() * std::accumulate(sums.begin(), sums.end(), 0.0);
+    std::size_t last = 0;  // with a weight: what rounding leaves over falls to it
+    for (std::size_t block = 0; block < sums.size(); ++block) {
+        if (rest >= sums[block] && block + 1 < sums.size()) {
+            rest -= sums[block];
+            continue;
+        }
+        for (std::size_t i = block * kBlock; i < weights_.size(); ++i) {
+            if (weights_[i] <= 0.0F) continue;
+            last = i;
+            rest -= static_cast<double>(weights_[i]);
+            if (rest < 0.0) return static_cast<std::int32_t>(i);
+        }
+        break;
+    }
+    while (weights_[last] <= 0.0F) last = last == 0 ? weights_.size() - 1 : last - 1;
+    return static_cast<std::int32_t>(last);
+}
+
+std::int32_t Sampler::drawFromLikeliest(std::span<const float> logits) {
     std::vector<std::int32_t> ids;  // candidates
     ids.reserve(logits.size());
     for (std::size_t i = 0; i < logits.size(); ++i) {
         if (logits[i] != kNegativeInfinity) ids.push_back(static_cast<std::int32_t>(i));
     }
-    const float top = *std::max_element(logits.begin(), logits.end());
-    const auto weight = [&](std::int32_t id) {
-        return std::exp(static_cast<double>(logits[static_cast<std::size_t>(id)] - top) /
-                        static_cast<double>(params_.temperature));
-    };
+    const auto weight = [&](std::int32_t id) { return static_cast<double>(weights_[static_cast<std::size_t>(id)]); };
+    const auto add = [&](double sum, std::int32_t id) { return sum + weight(id); };
     if (params_.topK > 0) ids = likeliest(logits, std::move(ids), static_cast<std::size_t>(params_.topK));
     if (params_.topP < 1.0F) {
-        const double total =
-            std::accumulate(ids.begin(), ids.end(), 0.0, [&](double sum, std::int32_t id) { return sum + weight(id); });
+        const double total = std::accumulate(ids.begin(), ids.end(), 0.0, add);
         // Nearly always a few hundred tokens hold the mass: sort a growing head instead of the whole vocabulary.
         for (std::size_t head = 256;; head *= 16) {
             std::vector<std::int32_t> sorted = likeliest(logits, ids, head);
@@ -101,9 +152,7 @@ std::int32_t Sampler::draw(std::span<const float> logits) {
     if (params_.minP > 0.0F) {  // the likeliest candidate always stays: its weight is 1
         std::erase_if(ids, [&](std::int32_t id) { return weight(id) < static_cast<double>(params_.minP); });
     }
-    const double total =
-        std::accumulate(ids.begin(), ids.end(), 0.0, [&](double sum, std::int32_t id) { return sum + weight(id); });
-    double rest = uniform() * total;
+    double rest = uniform() * std::accumulate(ids.begin(), ids.end(), 0.0, add);
     for (const std::int32_t id : ids) {
         rest -= weight(id);
         if (rest < 0.0) return id;
@@ -111,13 +160,23 @@ std::int32_t Sampler::draw(std::span<const float> logits) {
     return ids.back();
 }
 
+std::int32_t Sampler::draw(std::span<const float> logits, float top) {
+    weights_.resize(logits.size());
+    kernels::activeKernels().expScaled(logits.data(), vocabSize_, top, 1.0F / params_.temperature, weights_.data());
+    const bool all = params_.topK <= 0 && params_.topP >= 1.0F && params_.minP <= 0.0F;
+    return all ? drawFromAll() : drawFromLikeliest(logits);
+}
+
 std::int32_t Sampler::sample(std::span<float> logits, std::span<const std::int32_t> banned, const TokenMask* allowed) {
     if (logits.empty() || static_cast<std::int64_t>(logits.size()) != vocabSize_) {
         throw Error(ErrorCode::kInternal, "sampler: expected " + std::to_string(vocabSize_) + " logits, got " +
                                               std::to_string(logits.size()));
     }
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-        if (!(logits[i] < std::numeric_limits<float>::infinity())) {
+    // Both passes go over all of the vocabulary for every token: no branch depends on a value.
+    bool sound = true;
+    for (const float logit : logits) sound = sound & (logit < kInfinity);
+    for (std::size_t i = 0; !sound && i < logits.size(); ++i) {
+        if (!(logits[i] < kInfinity)) {
             throw Error(ErrorCode::kInternal, "sampler: the logit of token " + std::to_string(i) + " is " +
                                                   (std::isnan(logits[i]) ? "not a number" : "infinite"));
         }
@@ -128,10 +187,11 @@ std::int32_t Sampler::sample(std::span<float> logits, std::span<const std::int32
         if (id >= 0 && id < vocabSize_) logits[static_cast<std::size_t>(id)] = kNegativeInfinity;
     }
     if (allowed != nullptr) allowed->apply(logits);
-    const auto best = std::max_element(logits.begin(), logits.end());
-    if (*best == kNegativeInfinity) throw Error(ErrorCode::kInternal, "sampler: every token is banned");
-    const auto id =
-        params_.temperature < kGreedyBelow ? static_cast<std::int32_t>(best - logits.begin()) : draw(logits);
+    const float top = highest(logits);
+    if (top == kNegativeInfinity) throw Error(ErrorCode::kInternal, "sampler: every token is banned");
+    const auto id = params_.temperature < kGreedyBelow
+                        ? static_cast<std::int32_t>(std::find(logits.begin(), logits.end(), top) - logits.begin())
+                        : draw(logits, top);
     ++outputCounts_[id];
     return id;
 }

@@ -50,7 +50,10 @@ public:
 
 private:
     void applyPenalties(std::span<float> logits) const;
-    [[nodiscard]] std::int32_t draw(std::span<const float> logits);
+    /// `top` is the highest of the logits.
+    [[nodiscard]] std::int32_t draw(std::span<const float> logits, float top);
+    [[nodiscard]] std::int32_t drawFromAll();
+    [[nodiscard]] std::int32_t drawFromLikeliest(std::span<const float> logits);
     /// Uniform in [0, 1), the same on every platform.
     double uniform() { return static_cast<double>(random_() >> 11U) * 0x1p-53; }
 
@@ -59,6 +62,7 @@ private:
     std::vector<std::int32_t> promptIds_;  // distinct, sorted; only if repetitionPenalty != 1
     std::map<std::int32_t, std::int32_t> outputCounts_;
     std::mt19937_64 random_;
+    std::vector<float> weights_;  // [V] of the tokens in a draw, the likeliest has 1
 };
 
 }  // namespace step3::sampling

@@ -11,6 +11,7 @@
 #include "kernels/moe/elementwise.inl.h"
 #include "kernels/norm/rms_norm.inl.h"
 #include "kernels/rope/rope.inl.h"
+#include "kernels/sampling/exp_scaled.inl.h"
 
 namespace step3::kernels::STEP3_ISA_NAMESPACE {
 
@@ -28,6 +29,7 @@ const KernelTable kTable{Isa::STEP3_ISA_ENUM,
                          siluMul,
                          addScaled,
                          scaleAdd,
+                         expScaled,
                          attendPage};
 
 }  // namespace step3::kernels::STEP3_ISA_NAMESPACE

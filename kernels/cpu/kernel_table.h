@@ -85,6 +85,8 @@ struct KernelTable {
     void (*addScaled)(float* y, const float* x, float a, std::int64_t n);
     /// y_i = y_i * a + x_i * b
     void (*scaleAdd)(float* y, float a, const float* x, float b, std::int64_t n);
+    /// out_i = exp((x_i - shift) * factor), 0 where the exponent is below -87.3; out may be x. No x_i is NaN.
+    void (*expScaled)(const float* x, std::int64_t n, float shift, float factor, float* out);
     void (*attendPage)(const AttendPageParams& params);
 };
 

@@ -76,6 +76,26 @@ TEST_CASE("frequencies follow the softmax at the temperature") {
     }
 }
 
+TEST_CASE("draws reach the whole of a large vocabulary, and nothing that is banned") {
+    constexpr std::size_t kVocab = 1000, kStride = 37, kDraws = 6000;
+    SamplingParams params = at(1.0F);
+    params.seed = 11;
+    Sampler sampler(params, {}, kVocab);
+    std::vector<std::size_t> counts(kVocab);
+    for (std::size_t i = 0; i < kDraws; ++i) {
+        std::vector<float> logits(kVocab, -std::numeric_limits<float>::infinity());
+        for (std::size_t id = 5; id < kVocab; id += kStride) logits[id] = 2.0F;
+        ++counts[static_cast<std::size_t>(sampler.sample(logits))];
+    }
+    for (std::size_t id = 0; id < kVocab; ++id) {
+        if (id % kStride != 5) {
+            CHECK(counts[id] == 0);
+        } else {
+            CHECK(static_cast<double>(counts[id]) == Approx(222).margin(75));  // five times the deviation
+        }
+    }
+}
+
 TEST_CASE("the same seed draws the same tokens, another seed others") {
     const std::vector<float> logits(1000, 0.0F);
     const auto draw = [&](std::uint64_t seed) {
