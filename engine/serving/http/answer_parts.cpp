@@ -72,6 +72,31 @@ std::string sseEvent(const Json& json) {
     return "data: " + jsonText(json) + "\n\n";
 }
 
+std::string sseFrame(const AnswerId& id, const char* object) {
+    std::string out = "data: {\"id\":";
+    appendJsonString(out, id.id);
+    out.append(",\"object\":\"").append(object).append("\",\"created\":").append(std::to_string(id.created));
+    out += ",\"model\":";
+    appendJsonString(out, id.model);
+    return out += ",\"choices\":[";
+}
+
+void appendJsonString(std::string& out, std::string_view text) {
+    const auto isPlain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+    if (std::all_of(text.begin(), text.end(), isPlain)) {
+        out.append("\"").append(text).append("\"");
+    } else {
+        out += jsonText(std::string(text));
+    }
+}
+
+void appendIds(std::string& out, const std::vector<std::int32_t>& ids) {
+    out += '[';
+    for (const std::int32_t id : ids) out.append(std::to_string(id)) += ',';
+    if (!ids.empty()) out.pop_back();
+    out += ']';
+}
+
 std::string tokenText(const TokenLogprob& token, bool asId) {
     return asId ? "token_id:" + std::to_string(token.id) : token.bytes;
 }

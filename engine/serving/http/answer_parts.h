@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
@@ -41,6 +42,13 @@ private:
 std::string jsonText(const Json& json);
 /// One event of a stream: `data: <json>` and an empty line. Bytes that are no UTF-8 become U+FFFD.
 std::string sseEvent(const Json& json);
+/// What every event of one answer's stream begins with, up to the bracket that opens `choices`. Streams write their
+/// events as text: one object after the other would be made and thrown away for every token.
+std::string sseFrame(const AnswerId& id, const char* object);
+/// `text` as a JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD.
+void appendJsonString(std::string& out, std::string_view text);
+/// Token ids as a JSON array.
+void appendIds(std::string& out, const std::vector<std::int32_t>& ids);
 inline constexpr const char* kSseDone = "data: [DONE]\n\n";
 
 /// A token as text: its bytes, or "token_id:N".

@@ -6,32 +6,45 @@
 
 namespace step3::serving::http {
 
-ChatStream::ChatStream(ChatOptions options, AnswerId id)
-    : options_(std::move(options)), id_(std::move(id)), choices_(options_.choices), usage_(options_.choices) {}
+namespace {
 
-Json ChatStream::frame() const {
-    Json json;
-    json["id"] = id_.id;
-    json["object"] = "chat.completion.chunk";
-    json["created"] = id_.created;
-    json["model"] = id_.model;
-    json["choices"] = Json::array();
-    return json;
+/// An object with one member, as JSON text.
+std::string member(const char* name, std::string_view text) {
+    std::string out = std::string("{\"") + name + "\":";
+    appendJsonString(out, text);
+    return out += '}';
 }
 
-std::string ChatStream::chunk(std::size_t index, Json delta, Extra extra) {
-    Json choice;
-    const bool role = delta.contains("role");
-    choice["index"] = index;
-    choice["delta"] = std::move(delta);
-    choice["logprobs"] = std::move(extra.logprobs);
-    choice["finish_reason"] = extra.end != nullptr ? Json(finishName(extra.end->reason)) : Json(nullptr);
-    if (extra.end != nullptr) choice["stop_reason"] = stopReason(*extra.end);
-    if (!role) choice["token_ids"] = extra.tokenIds != nullptr ? Json(*extra.tokenIds) : Json(nullptr);
-    Json json = frame();
-    json["choices"].push_back(std::move(choice));
-    if (options_.stream.continuousUsage) json["usage"] = usageJson(choices_[index].running);
-    return sseEvent(json);
+}  // namespace
+
+ChatStream::ChatStream(ChatOptions options, AnswerId id)
+    : options_(std::move(options)),
+      frame_(sseFrame(id, "chat.completion.chunk")),
+      choices_(options_.choices),
+      usage_(options_.choices) {}
+
+/// `delta` is JSON text.
+std::string ChatStream::chunk(std::size_t index, std::string_view delta, const Extra& extra) {
+    std::string out = frame_;
+    out.append("{\"index\":").append(std::to_string(index)).append(",\"delta\":").append(delta);
+    out.append(",\"logprobs\":").append(extra.logprobs.is_null() ? "null" : jsonText(extra.logprobs));
+    if (extra.end != nullptr) {
+        out.append(",\"finish_reason\":\"").append(finishName(extra.end->reason)).append("\",\"stop_reason\":");
+        out += jsonText(stopReason(*extra.end));
+    } else {
+        out += ",\"finish_reason\":null";
+    }
+    if (!extra.role) {
+        out += ",\"token_ids\":";
+        if (extra.tokenIds != nullptr) {
+            appendIds(out, *extra.tokenIds);
+        } else {
+            out += "null";
+        }
+    }
+    out += "}]";
+    if (options_.stream.continuousUsage) out.append(",\"usage\":").append(jsonText(usageJson(choices_[index].running)));
+    return out += "}\n\n";
 }
 
 /// The chunk that names the role, and what is echoed.
@@ -42,8 +55,10 @@ std::string ChatStream::begin(std::size_t index, const Event& event) {
         if (options_.tokenIds && !progress->tokenIds.empty()) promptIds_ = progress->tokenIds;
     }
     if (std::exchange(choice.begun, true)) return {};
-    std::string text = chunk(index, Json{{"role", "assistant"}, {"content", ""}}, {});
-    if (!options_.echo.empty()) text += chunk(index, Json{{"content", options_.echo}}, {});
+    Extra first;
+    first.role = true;
+    std::string text = chunk(index, R"({"role":"assistant","content":""})", first);
+    if (!options_.echo.empty()) text += chunk(index, member("content", options_.echo), {});
     return text;
 }
 
@@ -59,7 +74,7 @@ std::string ChatStream::textDelta(std::size_t index, const char* field, const De
         appendLogprobs(extra.logprobs["content"], delta.logprobs, options_.tokensAsIds);
     }
     if (withIds) extra.tokenIds = &delta.tokenIds;
-    return chunk(index, Json{{field, delta.text}}, std::move(extra));
+    return chunk(index, member(field, delta.text), extra);
 }
 
 std::string ChatStream::toolDelta(std::size_t index, const ToolCallDelta& delta) {
@@ -74,11 +89,11 @@ std::string ChatStream::toolDelta(std::size_t index, const ToolCallDelta& delta)
         head["id"] = "call_" + randomHex();
         head["type"] = "function";
         head["function"]["name"] = delta.name;
-        out += chunk(index, Json{{"tool_calls", Json::array({std::move(head)})}}, {});
+        out += chunk(index, jsonText(Json{{"tool_calls", Json::array({std::move(head)})}}), {});
     }
     if (!delta.arguments.empty()) {
         call["function"]["arguments"] = delta.arguments;
-        out += chunk(index, Json{{"tool_calls", Json::array({std::move(call)})}}, {});
+        out += chunk(index, jsonText(Json{{"tool_calls", Json::array({std::move(call)})}}), {});
     }
     return out;
 }
@@ -96,7 +111,7 @@ std::string ChatStream::write(std::size_t index, const Event& event) {
         usage_.add(index, end->usage);
         Extra extra;
         extra.end = end;
-        out += chunk(index, Json::object(), std::move(extra));
+        out += chunk(index, "{}", extra);
     }
     return out;
 }
@@ -104,11 +119,13 @@ std::string ChatStream::write(std::size_t index, const Event& event) {
 std::string ChatStream::end() {
     std::string out;
     if (options_.stream.includeUsage) {
-        Json json = frame();
-        json["system_fingerprint"] = kFingerprint;
-        json["usage"] = usageJson(usage_.total());
-        if (options_.tokenIds) json["prompt_token_ids"] = promptIds_;
-        out = sseEvent(json);
+        out = frame_ + "],\"system_fingerprint\":\"" + kFingerprint +
+              "\",\"usage\":" + jsonText(usageJson(usage_.total()));
+        if (options_.tokenIds) {
+            out += ",\"prompt_token_ids\":";
+            appendIds(out, promptIds_);
+        }
+        out += "}\n\n";
     }
     return out + kSseDone;
 }

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/serving/http/answer.h"
@@ -27,20 +28,20 @@ private:
     };
     /// What a chunk says beside its delta.
     struct Extra {
+        bool role = false;  // the chunk that names the role
         Json logprobs = nullptr;
         const std::vector<std::int32_t>* tokenIds = nullptr;
         const Finished* end = nullptr;
     };
 
     std::string begin(std::size_t index, const Event& event);
-    std::string chunk(std::size_t index, Json delta, Extra extra);
+    std::string chunk(std::size_t index, std::string_view delta, const Extra& extra);
     template <typename Delta>
     std::string textDelta(std::size_t index, const char* field, const Delta& delta, bool show);
     std::string toolDelta(std::size_t index, const ToolCallDelta& delta);
-    [[nodiscard]] Json frame() const;
 
     ChatOptions options_;
-    AnswerId id_;
+    const std::string frame_;
     std::vector<Choice> choices_;
     UsageTotal usage_;
     std::vector<std::int32_t> promptIds_;

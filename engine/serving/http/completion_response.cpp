@@ -48,34 +48,30 @@ Json CompletionLogprobs::take() {
 
 CompletionStream::CompletionStream(CompletionOptions options, AnswerId id)
     : options_(std::move(options)),
-      id_(std::move(id)),
+      frame_(sseFrame(id, "text_completion")),
       choices_(options_.prompts * options_.choices, Choice{false, {}, CompletionLogprobs(options_.tokensAsIds), {}}),
       usage_(options_.choices) {}
-
-Json CompletionStream::frame() const {
-    Json json;
-    json["id"] = id_.id;
-    json["object"] = "text_completion";
-    json["created"] = id_.created;
-    json["model"] = id_.model;
-    json["choices"] = Json::array();
-    return json;
-}
 
 std::string CompletionStream::chunk(std::size_t index, const std::string& text, const std::vector<std::int32_t>& ids,
                                     const Finished* end) {
     Choice& from = choices_[index];
-    Json choice;
-    choice["index"] = index;
-    choice["text"] = text;
-    choice["logprobs"] = from.logprobs.take();
-    choice["finish_reason"] = end != nullptr ? Json(finishName(end->reason)) : Json(nullptr);
-    choice["stop_reason"] = end != nullptr ? stopReason(*end) : Json(nullptr);
-    if (options_.tokenIds) choice["token_ids"] = ids;
-    Json json = frame();
-    json["choices"].push_back(std::move(choice));
-    if (options_.stream.continuousUsage) json["usage"] = usageJson(from.running);
-    return sseEvent(json);
+    std::string out = frame_;
+    out.append("{\"index\":").append(std::to_string(index)).append(",\"text\":");
+    appendJsonString(out, text);
+    out.append(",\"logprobs\":").append(options_.logprobs ? jsonText(from.logprobs.take()) : "null");
+    if (end != nullptr) {
+        out.append(",\"finish_reason\":\"").append(finishName(end->reason)).append("\",\"stop_reason\":");
+        out += jsonText(stopReason(*end));
+    } else {
+        out += ",\"finish_reason\":null,\"stop_reason\":null";
+    }
+    if (options_.tokenIds) {
+        out += ",\"token_ids\":";
+        appendIds(out, ids);
+    }
+    out += "}]";
+    if (options_.stream.continuousUsage) out.append(",\"usage\":").append(jsonText(usageJson(from.running)));
+    return out += "}\n\n";
 }
 
 std::string CompletionStream::delta(std::size_t index, const std::string& text,
@@ -116,10 +112,8 @@ std::string CompletionStream::write(std::size_t index, const Event& event) {
 std::string CompletionStream::end() {
     std::string out;
     if (options_.stream.includeUsage) {
-        Json json = frame();
-        json["system_fingerprint"] = kFingerprint;
-        json["usage"] = usageJson(usage_.total());
-        out = sseEvent(json);
+        out = frame_ + "],\"system_fingerprint\":\"" + kFingerprint +
+              "\",\"usage\":" + jsonText(usageJson(usage_.total())) + "}\n\n";
     }
     return out + kSseDone;
 }

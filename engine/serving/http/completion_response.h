@@ -44,10 +44,9 @@ private:
                       const Finished* end = nullptr);
     std::string delta(std::size_t index, const std::string& text, const std::vector<TokenLogprob>& logprobs,
                       const std::vector<std::int32_t>& ids);
-    [[nodiscard]] Json frame() const;
 
     CompletionOptions options_;
-    AnswerId id_;
+    const std::string frame_;
     std::vector<Choice> choices_;
     UsageTotal usage_;
 };

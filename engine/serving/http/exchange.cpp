@@ -62,10 +62,10 @@ Exchange::Outcome Exchange::prepareAndSubmit(const std::string& body) {
         for (const Request& request : outcome.ask.prompts) {
             std::vector<EventSink> sinks;
             for (std::size_t i = 0; i < outcome.ask.choices; ++i) {
-                // A sink runs on the scheduler's thread and only hands over.
+                // A sink runs on the engine's thread and only hands over.
                 const std::size_t choice = outcome.ids.size() + i;
                 sinks.emplace_back([self = shared_from_this(), choice](const Event& event) {
-                    boost::asio::post(self->network_, [self, choice, event] { self->onEvent(choice, event); });
+                    self->context_.events.push(self, choice, event);
                 });
             }
             const auto ids = served_.engine.submitChoices(request, std::move(sinks));

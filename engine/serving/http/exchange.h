@@ -40,6 +40,8 @@ public:
     void abandon();
     /// The server stops: the engine stops, the client is told.
     void cancel();
+    /// The engine reports; `choice` counts the answers.
+    void onEvent(std::size_t choice, const Event& event);
 
 private:
     struct Outcome {
@@ -51,7 +53,6 @@ private:
 
     [[nodiscard]] Outcome prepareAndSubmit(const std::string& body);  // on the worker
     void onOutcome(Outcome outcome);
-    void onEvent(std::size_t choice, const Event& event);
     void deliver(std::size_t choice, const Event& event);
     void send(std::size_t choice, const Event& event);
     void fail(const ApiError& error);

@@ -45,7 +45,9 @@ struct Server::Impl {
         context.limits = options.limits;
         context.log = options.log;
         context.logPrompts = options.logPrompts;
+        context.expertMetrics = options.expertMetrics;
         context.network = io.get_executor();
+        context.events.start(io.get_executor());
         listen();
         if (options.handleSignals) {
             signals.add(SIGINT);

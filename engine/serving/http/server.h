@@ -21,6 +21,7 @@ struct ServerOptions {
     PictureLimits pictures;
     LogSink log;
     bool logPrompts = false;     // request bodies go into the log
+    bool expertMetrics = false;  // /metrics counts the tokens of each expert of each layer
     bool handleSignals = false;  // SIGINT and SIGTERM: the first stops with grace, the second at once
 };
 

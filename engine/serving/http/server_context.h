@@ -12,6 +12,7 @@
 #include "engine/serving/http/access_log.h"
 #include "engine/serving/http/auth.h"
 #include "engine/serving/http/cors.h"
+#include "engine/serving/http/event_queue.h"
 #include "engine/serving/http/served_model.h"
 
 namespace step3::serving::http {
@@ -35,7 +36,7 @@ struct ServerLimits {
 };
 
 /// What the parts of a server share. All of it is used on the server's thread only, except `served`, which does not
-/// change once it is there, `workers` and `bodyBytes`.
+/// change once it is there, `workers`, `events` and `bodyBytes`.
 struct ServerContext {
     explicit ServerContext(std::size_t workerThreads) : workers(workerThreads) {}
 
@@ -45,8 +46,10 @@ struct ServerContext {
     ServerLimits limits;
     LogSink log;
     bool logPrompts = false;
+    bool expertMetrics = false;
     boost::asio::any_io_executor network;  // the server's thread
     boost::asio::thread_pool workers;      // parsing and pictures
+    EventQueue events;
     std::atomic<std::uint64_t> bodyBytes = 0;
     std::set<Session*> sessions;
     std::set<std::shared_ptr<Exchange>> exchanges;  // without their last event

@@ -344,13 +344,14 @@ void Session::startStream() {
     if (chunked_) header.set("Transfer-Encoding", "chunked");
     writes_->push(header.text());
     streaming_ = true;
+    lastPart_ = std::chrono::steady_clock::now();
     armTimer(context_.limits.ping);
 }
 
 void Session::sendPart(const std::string& part) {
     if (state_ == State::kClosed || part.empty()) return;
     writes_->push(chunked_ ? chunk(part) : part);
-    if (state_ == State::kAnswering) armTimer(context_.limits.ping);
+    lastPart_ = std::chrono::steady_clock::now();
 }
 
 void Session::endStream() {
@@ -407,8 +408,13 @@ void Session::armTimer(std::chrono::milliseconds patience) {
 
 /// A stream that waits for its turn shows that it lives; everything else took too long.
 void Session::onTimeout() {
-    if (state_ == State::kAnswering && streaming_) return sendPart(": keep-alive\n\n");
-    close();
+    if (state_ != State::kAnswering || !streaming_) return close();
+    const auto quiet = std::chrono::steady_clock::now() - lastPart_;
+    if (quiet >= context_.limits.ping) {
+        sendPart(": keep-alive\n\n");
+        return armTimer(context_.limits.ping);
+    }
+    armTimer(context_.limits.ping - std::chrono::duration_cast<std::chrono::milliseconds>(quiet));
 }
 
 }  // namespace step3::serving::http

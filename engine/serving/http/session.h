@@ -85,6 +85,7 @@ private:
     unsigned version_ = 11;     // HTTP version of the present request
     std::size_t lingered_ = 0;  // bytes read after the last answer
     std::chrono::steady_clock::time_point bodyDeadline_;
+    std::chrono::steady_clock::time_point lastPart_;  // of the present stream
     BodyLease lease_;
     std::string remote_;
     std::string allowOrigin_;  // of the present request

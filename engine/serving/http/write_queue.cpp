@@ -1,5 +1,7 @@
 #include "engine/serving/http/write_queue.h"
 
+#include <utility>
+
 #include <boost/asio/buffer.hpp>
 
 namespace step3::serving::http {
@@ -42,20 +44,28 @@ void WriteQueue::onWritten(boost::system::error_code error, std::size_t bytes) {
     written_ = 0;
     writing_ = std::exchange(waiting_, {});
     if (!writing_.empty()) return writeSome();
-    timer_.cancel();
     if (handlers_.drained) {
         const auto drained = handlers_.drained;  // may close this queue
         drained();
     }
 }
 
+/// Every token is written: the timer is not set anew each time, it looks at the deadline when it runs out.
 void WriteQueue::armTimer() {
-    timer_.expires_after(patience_);
+    deadline_ = std::chrono::steady_clock::now() + patience_;
+    if (!std::exchange(armed_, true)) awaitDeadline();
+}
+
+void WriteQueue::awaitDeadline() {
+    timer_.expires_at(deadline_);
     timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
         const auto self = weak.lock();
-        // A wait that was already due when the timer was set anew arrives without an error.
-        if (error || !self || self->timer_.expiry() > std::chrono::steady_clock::now()) return;
-        self->breakOff();
+        if (error || !self) return;
+        self->armed_ = false;
+        if (self->writing_.empty()) return;
+        if (self->deadline_ <= std::chrono::steady_clock::now()) return self->breakOff();
+        self->armed_ = true;
+        self->awaitDeadline();
     });
 }
 

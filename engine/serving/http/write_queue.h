@@ -34,10 +34,13 @@ private:
     void writeSome();
     void onWritten(boost::system::error_code error, std::size_t bytes);
     void armTimer();
+    void awaitDeadline();
     void breakOff();
 
     std::shared_ptr<Transport> transport_;
     boost::asio::steady_timer timer_;
+    std::chrono::steady_clock::time_point deadline_;  // of the write under way
+    bool armed_ = false;                              // the timer runs
     const std::size_t limit_;
     const std::chrono::milliseconds patience_;
     Handlers handlers_;
