@@ -57,6 +57,10 @@ struct Request {
     std::int32_t promptLogprobs = -1;   // the same for the prompt's tokens, reported with PrefillProgress
     bool tokenIds = false;          // report ids: the prompt's with the first PrefillProgress, the answer's in deltas
     bool skipSpecialTokens = true;  // hide special tokens in the text; with tools they are never hidden
+    /// At most so many of the prompt's last tokens are read; -1: as many as leave room for maxTokens. Not with
+    /// pictures.
+    std::optional<std::int32_t> truncatePrompt;
+    bool roomForMaxTokens = false;  // refused unless the context holds maxTokens after the prompt; false: a bound only
     std::int32_t priority = 0;      // lower is admitted first and preempted last; equal: in order of arrival
     sampling::structured::StructuredOutput structured;  // the form of the answer
     sampling::structured::ToolChoice toolChoice;
@@ -159,6 +163,8 @@ struct ModelInfo {
     std::uint64_t kvBytesPerToken = 0;
     std::string kvFormat;  // as the command line names it: "bf16"
     bool prefixCache = false;
+    std::vector<std::int64_t> moeLayers;  // their numbers
+    std::int64_t experts = 0;             // of each of these
 };
 
 /// One consistent reading; counters since open.
@@ -180,12 +186,14 @@ struct Metrics {
     std::uint64_t toFfnBytes = 0, toAttentionBytes = 0;
     double toFfnSeconds = 0, toAttentionSeconds = 0;
     std::uint64_t microBatchesInFlight = 0;
-    double expertImbalance = 1;  // most over mean tokens of an expert, all layers together
+    double expertImbalance = 1;               // most over mean tokens of an expert, all layers together
+    std::vector<std::uint64_t> expertTokens;  // [L, E] tokens sent to each expert; 0 in dense layers
     // Offloaded experts: picked ones that were in memory when their layer began and that were not, bytes read from
     // disk for these, and the time that computing waited for them. 0 if all experts are in memory.
     std::uint64_t expertCacheHits = 0, expertCacheMisses = 0, expertCacheReadBytes = 0;
     double expertCacheWaitSeconds = 0;
-    std::uint64_t memoryFreeBytes = 0;  // of this machine
+    std::uint64_t memoryFreeBytes = 0;      // of this machine
+    std::uint64_t memoryResidentBytes = 0;  // of this process
     std::uint64_t imagesEncoded = 0, imageCacheHits = 0, preemptions = 0;
     std::uint64_t prefixQueryTokens = 0, prefixHitTokens = 0;  // prompt tokens looked up and found at admission
     std::uint64_t steps = 0;

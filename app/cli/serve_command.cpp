@@ -16,6 +16,7 @@
 #include "app/cli/kv_choice.h"
 #include "app/cli/open_model.h"
 #include "app/cli/serve_keys.h"
+#include "app/cli/weight_choice.h"
 #include "engine/serving/http/server.h"
 
 namespace step3::cli {
@@ -36,6 +37,7 @@ struct ServeOptions {
     std::vector<std::string> keys;
     fs::path keyFile;
     bool noKey = false;
+    WeightChoice weights;
     KvChoice kv;
     std::uint64_t bodyMegabytes = 32;
     std::int64_t graceSeconds = 10, idleSeconds = 60;
@@ -67,6 +69,7 @@ void complete(ServeOptions& options) {
     serving::http::ServerOptions& server = options.server;
     options.open.model = modelFolder(options.open.model);
     options.open.draft = options.draft.options();
+    options.open.weights = options.weights.options();
     options.open.kvMemoryBytes = options.kv.memoryBytes();
     options.open.kvFormat = options.kv.kvFormat();
     options.open.prefixCache = !options.kv.noPrefixCache;
@@ -130,6 +133,7 @@ void addModelOptions(CLI::App& command, ServeOptions& options) {
         ->type_name("N")
         ->check(wholeNumber(0, 4096))
         ->group(group);
+    addWeightOptions(command, options.weights, group);
     addKvOptions(command, options.kv, group);
     command.add_option("--max-running", open.maxRunning, "Requests decoded together (default: 32)")
         ->type_name("N")
@@ -140,7 +144,9 @@ void addModelOptions(CLI::App& command, ServeOptions& options) {
         ->type_name("N")
         ->check(wholeNumber(0, 1'000'000))
         ->group(group);
-    command.add_option("--prefill-chunk", open.prefillChunk, "Prompt tokens read in one step (default: 256)")
+    command
+        .add_option("--prefill-chunk", open.prefillChunk,
+                    "Prompt tokens read in one step, fewer while answers go on (default: 256)")
         ->type_name("N")
         ->check(wholeNumber(1, 1'000'000))
         ->group(group);
@@ -192,7 +198,9 @@ void addRequestOptions(CLI::App& command, ServeOptions& options) {
     auto* file =
         command.add_option("--api-key-file", options.keyFile, "File with the keys that clients may show, one a line");
     file->type_name("FILE")->group(group);
-    command.add_option("--api-key", options.keys, "Such keys themselves; other users of the machine can see them")
+    command
+        .add_option("--api-key", options.keys,
+                    "Such keys themselves, one or more; other users of the machine can see them")
         ->type_name("KEY")
         ->excludes(file)
         ->group(group);
@@ -219,6 +227,10 @@ void addRequestOptions(CLI::App& command, ServeOptions& options) {
         .add_option("--fetch-host", server.pictures.fetch.hosts,
                     "Host that pictures may come from; may be repeated (default: any)")
         ->type_name("HOST")
+        ->group(group);
+    command
+        .add_flag("--expert-metrics", server.expertMetrics,
+                  "Count at /metrics the tokens of each expert of each layer: as many series as experts")
         ->group(group);
     command
         .add_flag("--log-prompts", server.logPrompts,

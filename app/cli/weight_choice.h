@@ -19,6 +19,6 @@ struct WeightChoice {
 };
 
 /// `choice` must outlive the parsing.
-void addWeightOptions(CLI::App& command, WeightChoice& choice);
+void addWeightOptions(CLI::App& command, WeightChoice& choice, const std::string& group = "Options");
 
 }  // namespace step3::cli

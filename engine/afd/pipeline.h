@@ -44,7 +44,7 @@ struct PipelineStats {
     double receiveSeconds = 0;  // part of linkSeconds: waiting for results; the rest is spent sending
     std::uint64_t toFfnBytes = 0, toAttentionBytes = 0;  // handed to the link and taken from it
     int microBatchesInFlight = 0;                        // of the step under way
-    std::vector<std::uint64_t> expertTokens;             // [E] tokens sent to each expert, of all layers together
+    std::vector<std::uint64_t> expertTokens;             // [L, E] tokens sent to each expert; 0 in dense layers
 };
 
 /// Choices of a pipeline whose two roles run on the CPU.

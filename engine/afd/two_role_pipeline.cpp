@@ -120,7 +120,7 @@ std::vector<float> TwoRolePipeline::step(std::span<const StepEntry> entries, con
     const LinkTimes before = link_->times();
     linkCallSeconds_ = 0;
     counted_ = {};
-    counted_.expertTokens.resize(static_cast<std::size_t>(config_.numExperts));
+    counted_.expertTokens.resize(static_cast<std::size_t>(config_.numLayers * config_.numExperts));
 
     std::vector<attention::StepTokens> tokens;
     std::vector<std::int64_t> logitRows;
@@ -154,7 +154,8 @@ std::vector<float> TwoRolePipeline::step(std::span<const StepEntry> entries, con
 
 void TwoRolePipeline::countSent(const FfnRequest& request) {
     const auto routed = request.expertIds != nullptr ? request.tokens * config_.topK : 0;
-    for (std::int64_t i = 0; i < routed; ++i) ++counted_.expertTokens[static_cast<std::size_t>(request.expertIds[i])];
+    std::uint64_t* experts = counted_.expertTokens.data() + request.layer * config_.numExperts;
+    for (std::int64_t i = 0; i < routed; ++i) ++experts[request.expertIds[i]];
     counted_.toFfnBytes += static_cast<std::uint64_t>(request.tokens * config_.hiddenSize) * sizeof(float) +
                            static_cast<std::uint64_t>(routed) * (sizeof(std::int32_t) + sizeof(float));
 }

@@ -166,12 +166,14 @@ void writeStages(PrometheusWriter& out, const Metrics& m, const Reporter& report
     const auto sample = [&](const char* name, const char* role, const char* label, const char* value, double number) {
         out.sample(name, {{"role", role}, {"instance", reporter.engine}, {label, value}}, number);
     };
-    out.family("step3_stage_busy_seconds_total", "counter", "Time the stages of each role have worked.");
+    out.family("step3_stage_busy_seconds_total", "counter",
+               "Time the stages of each role have worked; the shared expert runs within moe and is counted there.");
     sample("step3_stage_busy_seconds_total", "attention", "stage", "attn", m.attentionBusySeconds - m.lmHeadSeconds);
     sample("step3_stage_busy_seconds_total", "attention", "stage", "lm_head", m.lmHeadSeconds);
     sample("step3_stage_busy_seconds_total", "attention", "stage", "vision", m.visionSeconds);
     sample("step3_stage_busy_seconds_total", "attention", "stage", "sampling", m.samplingSeconds);
     sample("step3_stage_busy_seconds_total", "ffn", "stage", "moe", m.ffnBusySeconds);
+    sample("step3_stage_busy_seconds_total", "ffn", "stage", "shared_expert", 0);
     out.family("step3_stage_idle_seconds_total", "counter", "Time each role has waited, by reason.");
     const double others = m.visionSeconds + m.samplingSeconds;
     sample("step3_stage_idle_seconds_total", "attention", "reason", "wait_peer", m.ffnBusySeconds + m.linkSeconds);
@@ -182,14 +184,19 @@ void writeStages(PrometheusWriter& out, const Metrics& m, const Reporter& report
     for (const char* role : {"attention", "ffn"}) {
         sample("step3_stage_idle_seconds_total", role, "reason", "barrier", 0);  // one instance of each: none waits
     }
-    out.family("step3_stage_duration_seconds", "histogram", "Time of a role in one step.");
+    out.family("step3_stage_duration_seconds", "histogram", "Time of a stage in one step, of vision for one picture.");
+    const auto duration = [&](const char* role, const char* stage, const char* phase, const Histogram& histogram) {
+        out.histogram("step3_stage_duration_seconds", {{"role", role}, {"stage", stage}, {"phase", phase}}, histogram);
+    };
+    const Histograms& h = m.histograms;
     for (const int phase : {0, 1}) {
-        const std::string name = phase == 0 ? "prefill" : "decode";
-        out.histogram("step3_stage_duration_seconds", {{"role", "attention"}, {"stage", "attn"}, {"phase", name}},
-                      m.histograms.attentionStage[phase]);
-        out.histogram("step3_stage_duration_seconds", {{"role", "ffn"}, {"stage", "moe"}, {"phase", name}},
-                      m.histograms.ffnStage[phase]);
+        const char* name = phase == 0 ? "prefill" : "decode";
+        duration("attention", "attn", name, h.attentionStage[phase]);
+        duration("attention", "lm_head", name, h.lmHeadStage[phase]);
+        duration("attention", "sampling", name, h.samplingStage[phase]);
+        duration("ffn", "moe", name, h.ffnStage[phase]);
     }
+    duration("attention", "vision", "prefill", h.visionStage);
     out.family("step3_role_utilization_ratio", "gauge", "Share of the last second that a role has worked.");
     out.sample("step3_role_utilization_ratio", {{"role", "attention"}, {"instance", reporter.engine}},
                m.attentionShare);
@@ -201,8 +208,20 @@ void writeStages(PrometheusWriter& out, const Metrics& m, const Reporter& report
     out.sample("step3_pipeline_bubble_ratio", {{"role", "ffn"}}, ratio(m.attentionShare + m.linkShare, inSteps));
 }
 
+void writeExperts(PrometheusWriter& out, const Metrics& m, const ModelInfo& model) {
+    out.family("step3_expert_tokens_total", "counter", "Tokens sent to each expert.");
+    for (const std::int64_t layer : model.moeLayers) {
+        for (std::int64_t expert = 0; expert < model.experts; ++expert) {
+            const auto index = static_cast<std::size_t>(layer * model.experts + expert);
+            out.sample("step3_expert_tokens_total",
+                       {{"layer", std::to_string(layer)}, {"expert", std::to_string(expert)}},
+                       index < m.expertTokens.size() ? number(m.expertTokens[index]) : 0);
+        }
+    }
+}
+
 /// Both roles are in this process: the link hands over memory, and no transfer is hidden by compute.
-void writeLink(PrometheusWriter& out, const Metrics& m, const Reporter& reporter) {
+void writeLink(PrometheusWriter& out, const Metrics& m, const ModelInfo& model, const Reporter& reporter) {
     struct Direction {
         const char* name;
         double bytes, seconds;
@@ -237,6 +256,7 @@ void writeLink(PrometheusWriter& out, const Metrics& m, const Reporter& reporter
           number(m.expertCacheMisses));
     count("step3_expert_cache_read_bytes_total", "Bytes of experts read from disk.", number(m.expertCacheReadBytes));
     count("step3_expert_cache_wait_seconds_total", "Time that computing waited for experts.", m.expertCacheWaitSeconds);
+    if (reporter.expertTokens) writeExperts(out, m, model);
     out.family("step3_peer_up", "gauge", "1 if the role's instance answers.");
     for (const char* role : {"attention", "ffn"}) {
         out.sample("step3_peer_up", {{"role", role}, {"instance", reporter.engine}, {"address", "local"}}, 1);
@@ -253,15 +273,19 @@ void writeMemory(PrometheusWriter& out, const Metrics& m, const ModelInfo& model
     out.sample("step3_kv_blocks_cached", instance, number(m.kvBlocksCached));
     out.family("step3_kv_bytes", "gauge", "Bytes of the pages that requests hold.");
     out.sample("step3_kv_bytes", instance, number(m.kvBlocksUsed * model.kvBytesPerToken * m.kvBlockTokens));
-    out.family("step3_device_memory_bytes", "gauge", "Memory by device and what it holds.");
+    out.family("step3_device_memory_bytes", "gauge",
+               "Memory by device and what it holds; activations: what else this process has in memory.");
     out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "weights"}}, number(model.weightBytes));
     out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "kv"}},
                number(m.kvBlocks * model.kvBytesPerToken * m.kvBlockTokens));
+    const std::uint64_t known = model.weightBytes + m.kvBlocksUsed * model.kvBytesPerToken * m.kvBlockTokens;
+    out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "activations"}},
+               number(m.memoryResidentBytes - std::min(m.memoryResidentBytes, known)));
     out.sample("step3_device_memory_bytes", {{"device", "cpu"}, {"kind", "free"}}, number(m.memoryFreeBytes));
     out.family("step3_vision_images_total", "counter", "Pictures encoded.");
-    out.sample("step3_vision_images_total", instance, number(m.imagesEncoded));
+    out.sample("step3_vision_images_total", {}, number(m.imagesEncoded));
     out.family("step3_vision_encode_seconds", "histogram", "Time to encode one picture.");
-    out.histogram("step3_vision_encode_seconds", instance, m.histograms.visionEncode);
+    out.histogram("step3_vision_encode_seconds", {}, m.histograms.visionEncode);
     out.family("step3_build_info", "gauge", "The program that reports.");
     out.sample("step3_build_info",
                {{"version", reporter.version}, {"commit", reporter.commit}, {"simd", reporter.simd}, {"cuda", ""}}, 1);
@@ -278,7 +302,7 @@ void writeEngineMetrics(PrometheusWriter& out, const Metrics& metrics, const Mod
     writeHistograms(page, metrics.histograms);
     writeRejections(out, metrics, reporter);
     writeStages(out, metrics, reporter);
-    writeLink(out, metrics, reporter);
+    writeLink(out, metrics, model, reporter);
     writeMemory(out, metrics, model, reporter);
 }
 

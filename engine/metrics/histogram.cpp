@@ -60,7 +60,8 @@ Histograms::Histograms(std::int64_t maxContext)
       preemptions(kPreemptions),
       iterationTokens(kIteration) {
     const Histogram stage(oneTwoFive(-5, 1));
-    for (Histogram* each : {&attentionStage[0], &attentionStage[1], &ffnStage[0], &ffnStage[1]}) *each = stage;
+    for (Histogram* both : {attentionStage, lmHeadStage, samplingStage, ffnStage}) both[0] = both[1] = stage;
+    visionStage = stage;
     const Histogram tokens(oneTwoFive(0, static_cast<double>(maxContext)));
     for (Histogram* each : {&promptTokens, &generationTokens, &maxTokens, &prefillComputed}) *each = tokens;
 }

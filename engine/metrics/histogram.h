@@ -32,17 +32,21 @@ struct Histograms {
     explicit Histograms(std::int64_t maxContext);
 
     // Seconds.
-    Histogram timeToFirstToken;   // submit to first token
-    Histogram interToken;         // every output token after the first
-    Histogram timePerToken;       // mean of a request's tokens after the first
-    Histogram endToEnd;           // submit to end
-    Histogram queue;              // submit to admission
-    Histogram inference;          // admission to end
-    Histogram prefill;            // admission to first token
-    Histogram decode;             // first to last token
-    Histogram visionEncode;       // one picture
-    Histogram attentionStage[2];  // attention role in one step: [0] with prompt tokens, [1] of decoding alone
-    Histogram ffnStage[2];        // FFN role likewise
+    Histogram timeToFirstToken;  // submit to first token
+    Histogram interToken;        // every output token after the first
+    Histogram timePerToken;      // mean of a request's tokens after the first
+    Histogram endToEnd;          // submit to end
+    Histogram queue;             // submit to admission
+    Histogram inference;         // admission to end
+    Histogram prefill;           // admission to first token
+    Histogram decode;            // first to last token
+    Histogram visionEncode;      // one picture
+    // One step's part: [0] of steps with prompt tokens, [1] of decoding alone.
+    Histogram attentionStage[2];  // attention role without the LM head
+    Histogram lmHeadStage[2];
+    Histogram samplingStage[2];
+    Histogram ffnStage[2];  // FFN role
+    Histogram visionStage;  // one picture, always for a prompt
     // Numbers.
     Histogram promptTokens;
     Histogram generationTokens;

@@ -43,6 +43,7 @@ struct Reporter {
     std::string version, commit, simd;
     std::string kvFormat;  // name of the KV cache's number format
     bool prefixCache = true;
+    bool expertTokens = false;  // a series for each expert of each layer
 };
 
 /// Every series of spec metrics section 4 that one engine has by itself: vLLM's names, then those with the prefix

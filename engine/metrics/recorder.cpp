@@ -71,6 +71,7 @@ void Recorder::imageEncoded(double seconds) {
     ++metrics_.imagesEncoded;
     metrics_.visionSeconds += seconds;
     metrics_.histograms.visionEncode.observe(seconds);
+    metrics_.histograms.visionStage.observe(seconds);
 }
 
 void Recorder::imageFailed(double seconds) {
@@ -78,18 +79,16 @@ void Recorder::imageFailed(double seconds) {
     metrics_.visionSeconds += seconds;
 }
 
-void Recorder::firstToken(double ttftSeconds, double samplingSeconds) {
+void Recorder::firstToken(double ttftSeconds) {
     const std::lock_guard lock(mutex_);
     ++metrics_.generationTokens;
-    metrics_.samplingSeconds += samplingSeconds;
     metrics_.lastTtftSeconds = ttftSeconds;
     metrics_.histograms.timeToFirstToken.observe(ttftSeconds);
 }
 
-void Recorder::nextToken(Clock::time_point when, double gapSeconds, double samplingSeconds) {
+void Recorder::nextToken(Clock::time_point when, double gapSeconds) {
     const std::lock_guard lock(mutex_);
     ++metrics_.generationTokens;
-    metrics_.samplingSeconds += samplingSeconds;
     metrics_.histograms.interToken.observe(gapSeconds);
     gaps_.add(when, gapSeconds);
 }
@@ -105,10 +104,18 @@ void Recorder::step(std::size_t tokens, bool hasPrompt, const RoleSeconds& total
     ++metrics_.steps;
     metrics_.histograms.iterationTokens.observe(static_cast<double>(tokens));
     const std::size_t phase = hasPrompt ? 0 : 1;
-    metrics_.histograms.attentionStage[phase].observe(total.attention - total_.attention);
+    const double head = total.lmHead - total_.lmHead;
+    metrics_.histograms.attentionStage[phase].observe(total.attention - total_.attention - head);
+    metrics_.histograms.lmHeadStage[phase].observe(head);
     metrics_.histograms.ffnStage[phase].observe(total.ffn - total_.ffn);
     total_ = total;
     busy_.add(Clock::now(), total);
+}
+
+void Recorder::sampled(double seconds, bool hasPrompt) {
+    const std::lock_guard lock(mutex_);
+    metrics_.samplingSeconds += seconds;
+    metrics_.histograms.samplingStage[hasPrompt ? 0 : 1].observe(seconds);
 }
 
 void Recorder::ended(const EndedRequest& request) {

@@ -42,11 +42,13 @@ public:
     void imageFound();
     void imageEncoded(double seconds);
     void imageFailed(double seconds);
-    void firstToken(double ttftSeconds, double samplingSeconds);
-    void nextToken(Clock::time_point when, double gapSeconds, double samplingSeconds);
+    void firstToken(double ttftSeconds);
+    void nextToken(Clock::time_point when, double gapSeconds);
     void idle(double seconds, const RoleSeconds& total);
     /// One step of `tokens` tokens, `total` after it.
     void step(std::size_t tokens, bool hasPrompt, const RoleSeconds& total);
+    /// Drawing the tokens of that step took `seconds`, those of a draft after the first not counted.
+    void sampled(double seconds, bool hasPrompt);
     void ended(const EndedRequest& request);
 
     [[nodiscard]] Metrics read() const;

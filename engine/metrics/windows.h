@@ -41,6 +41,7 @@ private:
 /// Busy seconds of the roles since the start.
 struct RoleSeconds {
     double attention = 0, ffn = 0, link = 0;
+    double lmHead = 0;  // part of attention
 };
 
 /// How busy the roles have been in the last second, from samples taken before and after each step.

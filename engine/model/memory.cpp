@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include <unistd.h>
+
 namespace step3::model {
 
 namespace {
@@ -53,6 +55,14 @@ std::uint64_t totalMemory() {
     const auto group = readNumber("/sys/fs/cgroup/memory.max");
     if (system && group) return std::min(*system, *group);
     return system ? *system : group.value_or(kUnknown);
+}
+
+std::uint64_t residentMemory() {
+    std::ifstream statm("/proc/self/statm");
+    std::uint64_t size = 0;
+    std::uint64_t resident = 0;
+    if (!(statm >> size >> resident)) return 0;
+    return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace step3::model

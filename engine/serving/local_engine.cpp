@@ -100,6 +100,8 @@ public:
         parts.eosTokenIds = config.generation.eosTokenIds;
         parts.hiddenSize = config.text.hiddenSize;
         parts.vocabSize = config.text.vocabSize;
+        parts.experts = config.text.numExperts;
+        parts.pool = &pool_;
         parts.drafter = drafter(module, pipeline.kv);
         throwIfStopped(stop);
         scheduler_ = std::make_unique<serving::Scheduler>(std::move(parts), limits());
@@ -127,6 +129,7 @@ public:
     [[nodiscard]] Metrics metrics() const override {
         Metrics metrics = scheduler_->metrics();
         metrics.memoryFreeBytes = model::availableMemory();
+        metrics.memoryResidentBytes = model::residentMemory();
         if (const model::ExpertCache* experts = checkpoint_->expertCache()) {
             const model::ExpertCacheStats stats = experts->stats();
             metrics.expertCacheHits = stats.hits;
@@ -140,6 +143,10 @@ public:
 private:
     [[nodiscard]] serving::Prompt build(const Request& request) const {
         serving::Prompt prompt = prompts_->build(request, options_.maxImageTokens);
+        if (request.truncatePrompt) {
+            const std::int64_t most = info_.maxContext - std::max(1, request.sampling.maxTokens);
+            serving::truncatePrompt(prompt, *request.truncatePrompt < 0 ? most : *request.truncatePrompt);
+        }
         prompt.form = forms_->compile(
             {request.structured, serving::parseTools(request.toolsJson), request.toolChoice, prompt.startsInReasoning});
         return prompt;
@@ -195,6 +202,10 @@ private:
         info_.kvBytesPerToken = attention::kvBytesPerToken(kvLayers_, config.text.headDim, options_.kvFormat);
         info_.kvFormat = kernels::kvFormatName(options_.kvFormat);
         info_.prefixCache = options_.prefixCache;
+        for (std::size_t layer = 0; layer < config.text.isMoeLayer.size(); ++layer) {
+            if (config.text.isMoeLayer[layer]) info_.moeLayers.push_back(static_cast<std::int64_t>(layer));
+        }
+        info_.experts = config.text.numExperts;
 
         const model::GenerationConfig& generation = config.generation;
         if (generation.doSample) defaults_.temperature = std::clamp(generation.temperature.value_or(1.0F), 0.0F, 2.0F);

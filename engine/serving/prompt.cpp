@@ -12,7 +12,6 @@ namespace step3::serving {
 namespace {
 
 constexpr std::string_view kOpenThink = "<think>\n";
-constexpr std::string_view kCloseThink = "</think>";
 
 [[noreturn]] void reject(const std::string& message) {
     throw Error(ErrorCode::kInvalidArgument, message);
@@ -244,6 +243,14 @@ Prompt PromptBuilder::build(const Request& request, std::int32_t maxImageTokens)
         prompt.tokens.ids = std::move(ids);
     }
     return prompt;
+}
+
+void truncatePrompt(Prompt& prompt, std::int64_t tokens) {
+    auto& ids = prompt.tokens.ids;
+    if (static_cast<std::int64_t>(ids.size()) <= tokens) return;
+    if (tokens < 1) reject("truncate_prompt_tokens: expected at least 1 token to be left, found none");
+    if (!prompt.images.empty()) reject("truncate_prompt_tokens: a prompt with pictures cannot be cut");
+    ids.erase(ids.begin(), ids.end() - static_cast<std::ptrdiff_t>(tokens));
 }
 
 }  // namespace step3::serving

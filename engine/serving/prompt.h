@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
@@ -16,6 +17,9 @@
 
 namespace step3::serving {
 
+/// The token that ends the reasoning.
+inline constexpr std::string_view kCloseThink = "</think>";
+
 /// What a request becomes before it meets the model.
 struct Prompt {
     ExpandedPrompt tokens;
@@ -23,6 +27,10 @@ struct Prompt {
     bool startsInReasoning = false;                                 // the prompt ends in an open <think>
     std::shared_ptr<sampling::structured::ConstraintProgram> form;  // what the answer must look like; null: anything
 };
+
+/// Leaves the last `tokens` tokens of a prompt that has more. Throws Error kInvalidArgument if that would cut pictures
+/// or leave nothing.
+void truncatePrompt(Prompt& prompt, std::int64_t tokens);
 
 /// Messages to token ids. Immutable after construction; safe to use from several threads.
 class PromptBuilder {

@@ -1,11 +1,9 @@
 #include "engine/serving/scheduler.h"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 #include <utility>
 
-#include "engine/sampling/logprobs.h"
 #include "engine/serving/active_request.h"
 #include "engine/serving/guarded.h"
 
@@ -16,8 +14,6 @@ namespace {
 /// Room asked for beyond the prompt when others are running, so that an admitted request does not have to go again at
 /// once.
 constexpr std::int64_t kAdmissionMargin = 32;
-
-constexpr const char* kCloseThink = "</think>";
 
 /// Prompt tokens a step whose logits are all wanted: each takes a row as long as the vocabulary.
 constexpr std::size_t kLogitRows = 32;
@@ -33,6 +29,12 @@ void insertInOrder(Queue& queue, Queued request) {
     queue.insert(std::upper_bound(queue.begin(), queue.end(), request, inOrder), std::move(request));
 }
 
+/// How many of `batch` take the next token of their answer; the others read.
+std::size_t answering(const std::vector<ActiveRequest*>& batch) {
+    return static_cast<std::size_t>(
+        std::count_if(batch.begin(), batch.end(), [](const auto* request) { return request->isDecoding(); }));
+}
+
 std::int64_t capacity(const afd::KvUsage& kv) {
     return kv.blocks * kv.blockTokens;
 }
@@ -46,7 +48,8 @@ Scheduler::Scheduler(SchedulerModel model, const SchedulerLimits& limits)
       blockNames_(model_.pipeline->kvUsage().blockTokens),
       imageCache_(limits.imageCacheBytes),
       recorder_(limits.maxPositions),
-      draftPolicy_(static_cast<std::size_t>(limits.draftTokens), limits.draftAlways) {
+      draftPolicy_(static_cast<std::size_t>(limits.draftTokens), limits.draftAlways),
+      readingPace_(static_cast<std::size_t>(limits.prefillChunk)) {
     const afd::KvUsage kv = model_.pipeline->kvUsage();
     recorder_.kvLayout(static_cast<std::uint64_t>(kv.blocks), static_cast<std::uint64_t>(kv.blockTokens));
     if (model_.drafter) {
@@ -73,15 +76,23 @@ RequestId Scheduler::submit(Prompt prompt, const Request& request, EventSink sin
 std::vector<RequestId> Scheduler::submit(Prompt prompt, const Request& request, std::vector<EventSink> sinks,
                                          Clock::time_point submitted) {
     const auto promptTokens = static_cast<std::int64_t>(prompt.tokens.ids.size());
-    const auto needed = promptTokens + std::max(1, request.sampling.minTokens);
-    const auto refuse = [&](std::int64_t limit, const char* what) {
+    const auto requireRoom = [&](std::int32_t more, std::int64_t limit, const char* what) {
+        if (promptTokens + more <= limit) return;
         throw Error(ErrorCode::kResourceExhausted, "the prompt has " + std::to_string(promptTokens) +
-                                                       " tokens and needs room for " +
-                                                       std::to_string(needed - promptTokens) + " more, but " + what +
-                                                       " holds " + std::to_string(limit));
+                                                       " tokens and needs room for " + std::to_string(more) +
+                                                       " more, but " + what + " holds " + std::to_string(limit));
     };
-    if (needed > limits_.maxPositions) refuse(limits_.maxPositions, "the context");
-    if (needed > kvTokens_) refuse(kvTokens_, "the KV memory");
+    const std::int32_t least = std::max(1, request.sampling.minTokens);
+    requireRoom(request.roomForMaxTokens ? std::max(least, request.sampling.maxTokens) : least, limits_.maxPositions,
+                "the context");
+    requireRoom(least, kvTokens_, "the KV memory");
+    const std::size_t most =
+        static_cast<std::size_t>(limits_.maxWaiting) + static_cast<std::size_t>(limits_.maxRunning);
+    if (sinks.size() > most) {
+        throw Error(ErrorCode::kInvalidArgument, "n: expected at most " + std::to_string(most) +
+                                                     ", as many requests as can run and wait, found " +
+                                                     std::to_string(sinks.size()));
+    }
     if (request.thinkingBudget >= 0 && !model_.tokenizer->idOf(kCloseThink)) {
         throw Error(ErrorCode::kInvalidArgument, "thinking_token_budget needs a model whose vocabulary has " +
                                                      std::string(kCloseThink) + ", this one has it not");
@@ -107,8 +118,7 @@ std::vector<RequestId> Scheduler::submit(Prompt prompt, const Request& request, 
     {
         const std::lock_guard lock(mutex_);
         // known_ holds what runs and what waits.
-        if (known_.size() + choices.size() >
-            static_cast<std::size_t>(limits_.maxWaiting) + static_cast<std::size_t>(limits_.maxRunning)) {
+        if (known_.size() + choices.size() > most) {
             recorder_.refused();
             throw Error(ErrorCode::kBusy,
                         "the queue is full: " + std::to_string(known_.size()) + " requests are running or waiting");
@@ -143,18 +153,22 @@ Metrics Scheduler::metrics() const {
     result.toFfnSeconds = stats.linkSeconds - stats.receiveSeconds;
     result.toAttentionSeconds = stats.receiveSeconds;
     result.microBatchesInFlight = static_cast<std::uint64_t>(stats.microBatchesInFlight);
-    const auto& experts = stats.expertTokens;
+    result.expertTokens = stats.expertTokens;
+    std::vector<double> experts(static_cast<std::size_t>(model_.experts));  // of all layers together
+    for (std::size_t i = 0; i < stats.expertTokens.size(); ++i) {
+        experts[i % experts.size()] += static_cast<double>(stats.expertTokens[i]);
+    }
     const double all = std::accumulate(experts.begin(), experts.end(), 0.0);
     if (all > 0) {
-        const auto most = static_cast<double>(*std::max_element(experts.begin(), experts.end()));
-        result.expertImbalance = most * static_cast<double>(experts.size()) / all;
+        result.expertImbalance =
+            *std::max_element(experts.begin(), experts.end()) * static_cast<double>(experts.size()) / all;
     }
     return result;
 }
 
 metrics::RoleSeconds Scheduler::roleSeconds() const {
     const afd::PipelineStats stats = model_.pipeline->stats();
-    return {stats.attentionSeconds, stats.ffnSeconds, stats.linkSeconds};
+    return {stats.attentionSeconds, stats.ffnSeconds, stats.linkSeconds, stats.lmHeadSeconds};
 }
 
 void Scheduler::run() {
@@ -314,30 +328,44 @@ bool Scheduler::encodeOnePicture() {
     return false;
 }
 
-void Scheduler::step() {
-    std::vector<ActiveRequest*> batch;
-    std::vector<std::size_t> counts;  // tokens each feeds
+/// Who takes part in the next step, and how many tokens each feeds.
+void Scheduler::gather(std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts) const {
     const auto lonely = std::find_if(running_.begin(), running_.end(),
                                      [](const auto& request) { return request->alone && !request->retired; });
-    auto budget = static_cast<std::size_t>(limits_.prefillChunk);
     for (const auto& request : running_) {
         if (request->retired || !request->hasAllPictures()) continue;
-        if (lonely != running_.end() && request != *lonely) continue;
+        if (lonely == running_.end() || request == *lonely) batch.push_back(request.get());
+    }
+    const std::size_t answers = answering(batch);
+    std::size_t budget = readingPace_.tokens(answers, batch.size() - answers);
+    for (ActiveRequest* request : batch) {
         const std::size_t left = request->tokens.size() - request->fed;
-        std::size_t count = left == 1 ? 1 : std::min(left, budget);  // answers go on whatever prompts are read
+        std::size_t count = request->isDecoding() ? 1 : std::min(left, budget);
         if (request->wantsPromptLogits()) count = std::min(count, kLogitRows);
-        if (count == 0) continue;
-        if (left > 1) budget -= count;
-        batch.push_back(request.get());
+        if (!request->isDecoding()) budget -= count;
         counts.push_back(count);
     }
+    for (std::size_t i = batch.size(); i-- > 0;) {
+        if (counts[i] > 0) continue;
+        batch.erase(batch.begin() + static_cast<std::ptrdiff_t>(i));
+        counts.erase(counts.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+}
+
+void Scheduler::step() {
+    std::vector<ActiveRequest*> batch;
+    std::vector<std::size_t> counts;
+    gather(batch, counts);
     makeRoom(batch, counts);
     if (batch.empty()) return;
     const auto start = Clock::now();
-    const bool readsPrompt = !std::all_of(batch.begin(), batch.end(), [](const auto* r) { return r->isDecoding(); });
+    const std::size_t answers = answering(batch);
+    const std::size_t read = std::accumulate(counts.begin(), counts.end(), std::size_t{0}) - answers;
     const std::size_t drafted = model_.drafter ? draft(batch, counts) : 0;
     runStep(batch, counts);
-    if (!readsPrompt) draftPolicy_.measured(batch.size(), drafted, seconds(Clock::now() - start));
+    const double spent = seconds(Clock::now() - start);
+    if (read == 0) draftPolicy_.measured(batch.size(), drafted, spent);
+    readingPace_.measured(answers, read, spent);
 }
 
 /// Takes the cache from the last requests until what the others are about to feed fits.
@@ -413,156 +441,35 @@ void Scheduler::runStep(const std::vector<ActiveRequest*>& batch, const std::vec
         });
     if (!ok) return;
     const auto tokens = std::accumulate(counts.begin(), counts.end(), std::size_t{0});
-    const bool readPrompt = !std::all_of(batch.begin(), batch.end(), [](const auto* r) { return r->isDecoding(); });
-    recorder_.step(tokens, readPrompt, roleSeconds());
+    const bool readsPrompt = answering(batch) < batch.size();
+    recorder_.step(tokens, readsPrompt, roleSeconds());
     const auto width = static_cast<std::size_t>(model_.vocabSize);
     std::span<float> rest(logits);
-    std::size_t row = 0;  // of the step
+    std::vector<Draw> draws(batch.size());
+    std::vector<std::size_t> before(batch.size());  // tokens fed
     for (std::size_t i = 0; i < batch.size(); ++i) {
         ActiveRequest& request = *batch[i];
         const std::span<float> own = rest.first(logitRows[i] * width);
         rest = rest.subspan(own.size());
         reportPrompt(request, request.fed, own, counts[i]);
-        const std::size_t before = request.fed;
+        before[i] = request.fed;
         request.fed += counts[i];
         nameBlocks(request);
-        if (request.fed == request.tokens.size() + request.draft.size()) {
-            request.alone = false;
-            const std::span<float> wanted = request.draft.empty() ? own.last(width) : own;
-            guarded([&] { takeTokens(request, wanted); },
+        if (request.fed < request.tokens.size() + request.draft.size()) continue;
+        request.alone = false;
+        draws[i].request = &request;
+        draws[i].logits = request.draft.empty() ? own.last(width) : own;
+    }
+    drawAll(draws, readsPrompt);
+    std::size_t row = 0;  // of the step
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        ActiveRequest& request = *batch[i];
+        if (draws[i].request != nullptr) {
+            guarded([&] { takeTokens(draws[i]); },
                     [&](ErrorCode code, const std::string& message) { fail(request, code, message); });
         }
-        showTrunk(request, before, row, embeddings[i]);
+        showTrunk(request, before[i], row, embeddings[i]);
         row += counts[i];
-    }
-}
-
-/// The `count` tokens from `begin` on have been read; `logits` are theirs or only those of the last.
-void Scheduler::reportPrompt(ActiveRequest& request, std::size_t begin, std::span<const float> logits,
-                             std::size_t count) {
-    const std::size_t read = std::min(begin + count, request.promptTokens());
-    if (read <= request.promptRead) return;  // read before the request gave its cache back
-    PrefillProgress progress{static_cast<std::int32_t>(read), static_cast<std::int32_t>(request.promptTokens())};
-    if (request.promptLogprobs >= 0) {
-        const auto& ids = request.prompt.tokens.ids;
-        const auto width = static_cast<std::size_t>(model_.vocabSize);
-        if (request.promptRead == 0) {
-            progress.logprobs.push_back({ids.front(), model_.tokenizer->tokenBytes(ids.front())});
-        }
-        // The logits of a token are about the one after it, so that the one after promptRead has been reported.
-        for (std::size_t t = request.promptRead + 1; t < std::min(read + 1, ids.size()); ++t) {
-            const auto row = logits.subspan((t - 1 - begin) * width, width);
-            progress.logprobs.push_back(logprobOf(row, ids[t], request.promptLogprobs));
-        }
-    }
-    recorder_.promptRead(read - request.promptRead);
-    request.promptRead = read;
-    emit(request, progress);
-}
-
-TokenLogprob Scheduler::logprobOf(std::span<const float> logits, std::int32_t id, std::int32_t top) const {
-    const auto entry = [&](const sampling::Logprob& value) {
-        return TokenLogprob{value.id, model_.tokenizer->tokenBytes(value.id), value.logprob, {}, value.rank};
-    };
-    const auto values = sampling::logprobs(logits, id, static_cast<std::size_t>(top));
-    TokenLogprob result = entry(values[0]);
-    for (std::size_t i = 1; i < values.size(); ++i) result.top.push_back(entry(values[i]));
-    return result;
-}
-
-/// Draws the next token and reports it; none if the request has been cancelled, which the next turn reports.
-std::optional<std::int32_t> Scheduler::takeToken(ActiveRequest& request, std::span<float> logits) {
-    if (request.cancelled) return std::nullopt;
-    const auto start = Clock::now();
-    std::vector<std::int32_t> stopIds = request.params.stopTokenIds;
-    if (!request.params.ignoreEos) stopIds.insert(stopIds.end(), model_.eosTokenIds.begin(), model_.eosTokenIds.end());
-    std::vector<float> raw;
-    if (request.topLogprobs >= 0) raw.assign(logits.begin(), logits.end());
-    if (request.thinkingBudget >= 0 && request.stream.inReasoning() &&
-        request.stream.reasoningTokens() >= request.thinkingBudget) {
-        std::fill(logits.begin(), logits.end(), -std::numeric_limits<float>::infinity());
-        logits[static_cast<std::size_t>(*model_.tokenizer->idOf(kCloseThink))] = 0.0F;
-    }
-    const bool tooEarly = request.completionTokens < request.params.minTokens;
-    const std::shared_ptr<const sampling::TokenMask> allowed =
-        request.constraint ? request.constraint->allowed() : nullptr;
-    std::span<const std::int32_t> banned;
-    if (tooEarly)
-        banned = stopIds;
-    else if (allowed && request.params.ignoreEos)
-        banned = model_.eosTokenIds;  // they have no place in the form
-    const std::int32_t id = request.sampler.sample(logits, banned, allowed.get());
-    std::optional<TokenLogprob> logprob;
-    if (request.topLogprobs >= 0) logprob = logprobOf(raw, id, request.topLogprobs);
-    const auto now = Clock::now();
-    if (request.completionTokens++ == 0) {
-        request.firstToken = now;
-        recorder_.firstToken(seconds(now - request.submitted), seconds(now - start));
-    } else {
-        recorder_.nextToken(now, seconds(now - request.lastToken), seconds(now - start));
-    }
-    request.lastToken = now;
-
-    if (std::find(stopIds.begin(), stopIds.end(), id) != stopIds.end()) {
-        request.stream.pushSilent(id, std::move(logprob));
-        const auto& own = request.params.stopTokenIds;
-        finish(request, FinishReason::kStop, std::find(own.begin(), own.end(), id) != own.end() ? id : -1);
-        return id;
-    }
-    request.tokens.push_back(id);
-    for (const Event& event : request.stream.push(id, std::move(logprob))) emit(request, event);
-    if (request.constraint && !request.constraint->accept(id)) {
-        throw Error(ErrorCode::kInternal, "token " + std::to_string(id) + " is not of the form the answer must have");
-    }
-    if (request.stream.stopString() || (request.constraint && request.constraint->isComplete())) {
-        finish(request, FinishReason::kStop);
-    } else if (request.completionTokens >= request.maxTokens) {
-        finish(request, FinishReason::kLength);
-    }
-    return id;
-}
-
-void Scheduler::finish(ActiveRequest& request, FinishReason reason, std::int32_t stopTokenId) {
-    if (request.retired) return;
-    for (const Event& event : request.stream.finish()) emit(request, event);
-    if (reason == FinishReason::kStop && request.stream.toolCallCount() > 0) reason = FinishReason::kToolCalls;
-    recordEnd(request, reason);
-    retire(request);
-    emit(request, Finished{reason, request.stream.stopString().value_or(""), request.usage(), stopTokenId});
-}
-
-void Scheduler::fail(ActiveRequest& request, ErrorCode code, const std::string& message) {
-    if (request.retired) return;
-    recordEnd(request, FinishReason::kError);
-    retire(request);
-    emit(request, Failed{code, message});
-}
-
-void Scheduler::recordEnd(const ActiveRequest& request, FinishReason reason) {
-    recorder_.ended({reason, request.usage(), seconds(Clock::now() - request.submitted), request.admittedBefore,
-                     request.maxTokens, request.preemptions});
-}
-
-/// The counters are published before the last event is sent, so that who has seen it also sees them.
-void Scheduler::retire(ActiveRequest& request) {
-    request.retired = true;
-    request.sequence.reset();
-    request.draftState.reset();
-    request.fed = 0;
-    {
-        const std::lock_guard lock(mutex_);
-        known_.erase(request.id);
-    }
-    publish();
-}
-
-void Scheduler::emit(ActiveRequest& request, const Event& event) {
-    if (request.sinkBroken || !request.sink) return;
-    try {
-        request.sink(event);
-    } catch (...) {  // nobody is left to tell; the request ends with the next turn
-        request.sinkBroken = true;
-        request.cancelled = true;
     }
 }
 

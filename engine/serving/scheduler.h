@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,6 +20,8 @@
 #include "engine/serving/drafter.h"
 #include "engine/serving/image_cache.h"
 #include "engine/serving/prompt.h"
+#include "engine/serving/reading_pace.h"
+#include "kernels/cpu/thread_pool.h"
 
 namespace step3::serving {
 
@@ -32,7 +35,7 @@ struct SchedulerLimits {
     std::int64_t maxPositions = 0;    // tokens of one sequence
     std::int32_t maxRunning = 32;     // sequences in one step
     std::int32_t maxWaiting = 256;    // beyond these submit() refuses
-    std::int32_t prefillChunk = 256;  // prompt tokens in one step
+    std::int32_t prefillChunk = 256;  // prompt tokens in one step, fewer while answers go on
     std::uint64_t imageCacheBytes = 0;
     bool prefixCache = true;       // prompts begin with the blocks that others left of the same beginning
     std::int32_t draftTokens = 4;  // at most so many are drafted for a request
@@ -48,13 +51,15 @@ struct SchedulerModel {
     std::int64_t hiddenSize = 0;                 // H
     std::int64_t vocabSize = 0;                  // V
     std::unique_ptr<Drafter> drafter = nullptr;  // absent: tokens are taken one by one
+    std::int64_t experts = 0;                    // E of a layer that has them
+    kernels::ThreadPool* pool = nullptr;         // draws the tokens of a step; null: the scheduler's thread does
 };
 
 struct ActiveRequest;
 
 /// Continuous batching on one thread, which owns pipeline and vision encoder. Every step takes the next token of all
-/// running requests together and a chunk of the prompts that are being read; between two steps it admits, cancels and
-/// encodes at most one picture.
+/// running requests together and reads a piece of the prompts that are waiting, as long as ReadingPace has it; between
+/// two steps it admits, cancels and encodes at most one picture.
 ///
 /// With a drafter a decoding request may carry guesses of its next tokens into a step. The step then gives the logits
 /// after each of them, and the request takes its tokens from these one after another exactly as it would step by step:
@@ -90,6 +95,7 @@ private:
     void dropCancelled();
     void admit();
     bool encodeOnePicture();
+    void gather(std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts) const;
     void step();
     std::size_t draft(const std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts);
     void prepareDrafts(ActiveRequest& request);
@@ -98,8 +104,19 @@ private:
     void runStep(const std::vector<ActiveRequest*>& batch, const std::vector<std::size_t>& counts);
     void makeRoom(std::vector<ActiveRequest*>& batch, std::vector<std::size_t>& counts);
     void reportPrompt(ActiveRequest& request, std::size_t begin, std::span<const float> logits, std::size_t rows);
-    void takeTokens(ActiveRequest& request, std::span<float> logits);
-    std::optional<std::int32_t> takeToken(ActiveRequest& request, std::span<float> logits);
+    /// A token drawn for a request that is ready for it.
+    struct Draw {
+        ActiveRequest* request = nullptr;  // null: it still reads
+        std::span<float> logits;           // [1 + drafted tokens, V]
+        std::int32_t id = -1;
+        std::optional<TokenLogprob> logprob;
+        std::exception_ptr error;  // instead of id
+    };
+    void drawAll(std::vector<Draw>& draws, bool readsPrompt);
+    void draw(Draw& draw) const;
+    void takeTokens(Draw& first);
+    void takeToken(Draw& draw);
+    void appendStopIds(const ActiveRequest& request, std::vector<std::int32_t>& ids) const;
     [[nodiscard]] TokenLogprob logprobOf(std::span<const float> logits, std::int32_t id, std::int32_t top) const;
     void finish(ActiveRequest& request, FinishReason reason, std::int32_t stopTokenId = -1);
     void fail(ActiveRequest& request, ErrorCode code, const std::string& message);
@@ -121,6 +138,7 @@ private:
     ImageCache imageCache_;
     metrics::Recorder recorder_;
     DraftPolicy draftPolicy_;
+    ReadingPace readingPace_;
 
     // Of the scheduler thread.
     std::deque<std::shared_ptr<ActiveRequest>> waiting_;   // in order of ActiveRequest::before

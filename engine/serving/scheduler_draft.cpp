@@ -66,22 +66,22 @@ void Scheduler::prepareDrafts(ActiveRequest& request) {
     request.acceptance = draftPolicy_.usual();
 }
 
-/// Takes the next token and, as long as they are those that were guessed, the ones after it; `logits` are those of the
-/// last token and of the draft.
-void Scheduler::takeTokens(ActiveRequest& request, std::span<float> logits) {
+/// Takes the token that was drawn first and, as long as they are those that were guessed, the ones after it. A request
+/// that has been cancelled takes none; the next turn reports that.
+void Scheduler::takeTokens(Draw& first) {
+    ActiveRequest& request = *first.request;
     const std::vector<std::int32_t> draft = std::exchange(request.draft, {});
     const auto width = static_cast<std::size_t>(model_.vocabSize);
     std::size_t accepted = 0;
-    bool ended = false;
-    for (bool right = true; right && !ended;) {
-        const std::optional<std::int32_t> id = takeToken(request, logits.subspan(accepted * width, width));
-        ended = request.retired || request.cancelled;
-        right = accepted < draft.size() && id == draft[accepted];
-        if (right) ++accepted;
+    for (Draw next = std::move(first); !request.cancelled; next.logits = next.logits.subspan(width)) {
+        if (accepted > 0) draw(next);
+        takeToken(next);
+        if (request.retired || accepted == draft.size() || next.id != draft[accepted]) break;
+        ++accepted;
     }
     if (draft.empty()) return;
     recorder_.drafted(draft.size(), accepted);
-    if (ended) return;
+    if (request.retired || request.cancelled) return;
     draftPolicy_.verified(request.acceptance, draft.size(), accepted);
     request.fed = request.tokens.size() - 1;
     request.sequence->truncate(static_cast<std::int64_t>(request.fed));

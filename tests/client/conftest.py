@@ -11,8 +11,10 @@ OPTIONS = ("--threads", "2", "--kv-memory", "0.25")
 
 def running(*options, environment=None):
     server = Server(BINARY, *OPTIONS, *options, environment=environment)
-    yield server
-    server.close()
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,29 @@ def test_completion_choices_and_stop(client, model):
     assert answer.usage.completion_tokens == 12
 
 
+def test_prompt_that_is_truncated(server):
+    ids = server.post("/tokenize", {"prompt": "The colour is"}).json["tokens"]
+    fields = {"temperature": 0, "max_tokens": 8, "ignore_eos": True}
+    end = server.post("/v1/completions", {"prompt": ids[-3:], **fields}).json
+    cut = server.post("/v1/completions", {"prompt": ids, "truncate_prompt_tokens": 3, **fields}).json
+    assert cut["usage"]["prompt_tokens"] == 3 and cut["choices"][0]["text"] == end["choices"][0]["text"]
+    short = server.post("/v1/completions", {"prompt": ids, "truncate_prompt_tokens": 1000, **fields}).json
+    assert short["usage"]["prompt_tokens"] == len(ids)
+    long = server.post("/v1/completions", {"prompt": ids * 1000, "truncate_prompt_tokens": -1, **fields}).json
+    assert long["usage"]["prompt_tokens"] == 2048 - 8 and long["usage"]["completion_tokens"] == 8
+    assert server.post("/v1/completions", {"prompt": ids * 1000, **fields}).error["param"] == "input_tokens"
+    chat = server.chat(messages=[user("word " * 5000)], truncate_prompt_tokens=-1, max_tokens=4, ignore_eos=True).json
+    assert chat["usage"]["prompt_tokens"] == 2048 - 4
+
+
+def test_answer_that_fills_the_context(server):
+    asked = server.post("/tokenize", {"messages": [user("hi")]}).json["count"]
+    assert server.chat(messages=[user("hi")], max_tokens=2048 - asked + 1).error["param"] == "input_tokens"
+    for fields in ({"max_tokens": 2048 - asked}, {}):
+        answer = server.chat(messages=[user("hi")], ignore_eos=True, **fields).json
+        assert answer["usage"]["total_tokens"] == 2048 and answer["choices"][0]["finish_reason"] == "length"
+
+
 @pytest.mark.parametrize("body", [
     {}, {"prompt": []}, {"prompt": [[]]}, {"prompt": [1.5]}, {"prompt": {"a": 1}}, {"prompt": ["a", 3]}, {"prompt": [-1]}, {"prompt": [10**9]},
     {"prompt": "a", "suffix": "b"}, {"prompt": "a", "logprobs": 21}, {"prompt": "a", "logprobs": -1}, {"prompt": ["a"] * 1025},

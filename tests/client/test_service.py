@@ -8,6 +8,7 @@ import re
 import openai
 import pytest
 
+from conftest import running
 from step3_server import image_part, user, wait_until
 
 ITL = "0.01 0.025 0.05 0.075 0.1 0.15 0.2 0.3 0.4 0.5 0.75 1.0 2.5 5.0 7.5 10.0 20.0 40.0 80.0 +Inf"
@@ -33,6 +34,17 @@ def test_keys(guarded):
         assert guarded.get(path).status == 200
     assert guarded.post("/tokenize", {"prompt": "a"}).status == 200
     assert "alpha" not in guarded.log_text()
+
+
+@pytest.mark.parametrize("options", [("--api-key", "one", "two"), ("--api-key", "one", "--api-key", "two")])
+def test_keys_on_the_command_line(options):
+    started = running(*options)
+    server = next(started)
+    for key in ("one", "two"):
+        assert server.get("/v1/models", Authorization=f"Bearer {key}").status == 200
+    for key in ("three", "on", "onetwo", "one two", ""):
+        assert server.get("/v1/models", Authorization=f"Bearer {key}").status == 401
+    started.close()
 
 
 def test_request_ids(server):
@@ -199,7 +211,7 @@ def test_http_series(page, name, kind, labels):
     ("step3_expert_cache_read_bytes_total", "counter", {"instance"}), ("step3_expert_cache_wait_seconds_total", "counter", {"instance"}),
     ("step3_kv_blocks", "gauge", {"instance"}),
     ("step3_kv_blocks_used", "gauge", {"instance"}), ("step3_kv_bytes", "gauge", {"instance"}), ("step3_device_memory_bytes", "gauge", {"device", "kind"}),
-    ("step3_vision_images_total", "counter", {"instance"}), ("step3_vision_encode_seconds", "histogram", {"instance"}),
+    ("step3_vision_images_total", "counter", set()), ("step3_vision_encode_seconds", "histogram", set()),
     ("step3_peer_up", "gauge", {"role", "instance", "address"}), ("step3_build_info", "gauge", {"version", "commit", "simd", "cuda"}),
 ])
 def test_own_series(page, name, kind, labels):
@@ -208,9 +220,38 @@ def test_own_series(page, name, kind, labels):
     assert all(set(given) - {"le"} == labels for _, given, _ in samples)
 
 
+def test_own_label_values(page):
+    def values(name, label, **given):
+        return {labels[label] for _, labels, _ in page[name][1] if given.items() <= labels.items()}
+
+    stages = {"attn", "lm_head", "vision", "sampling"}
+    assert values("step3_stage_busy_seconds_total", "stage", role="attention") == stages
+    assert values("step3_stage_busy_seconds_total", "stage", role="ffn") == {"moe", "shared_expert"}
+    assert values("step3_stage_idle_seconds_total", "reason") == {"wait_peer", "no_work", "barrier"}
+    assert values("step3_stage_duration_seconds", "stage", role="attention") == stages
+    assert values("step3_stage_duration_seconds", "phase", stage="attn") == {"prefill", "decode"}
+    assert values("step3_device_memory_bytes", "kind") == {"weights", "kv", "activations", "free"}
+    assert all(value > 0 for _, labels, value in page["step3_device_memory_bytes"][1])
+    (info,) = page["step3_build_info"][1]
+    assert info[1]["version"] and re.fullmatch("[0-9a-f]*", info[1]["commit"])
+    assert "step3_expert_tokens_total" not in page
+
+
+def test_tokens_of_each_expert():
+    started = running("--expert-metrics", "--draft", "off")
+    server = next(started)
+    usage = server.post("/v1/completions", {"prompt": "hi", "max_tokens": 5, "ignore_eos": True}).json["usage"]
+    kind, samples = parse_metrics(server.get("/metrics").body.decode())["step3_expert_tokens_total"]
+    assert kind == "counter" and {(labels["layer"], labels["expert"]) for _, labels, _ in samples} == {
+        (str(layer), str(expert)) for layer in (1, 2, 3) for expert in range(8)}
+    for layer in ("1", "2", "3"):  # three experts a token; the last one that is answered is not read
+        assert sum(value for _, labels, value in samples if labels["layer"] == layer) == 3 * (usage["prompt_tokens"] + 4)
+    started.close()
+
+
 def test_stage_buckets(page):
     bounds = [labels["le"] for series, labels, _ in page["step3_stage_duration_seconds"][1] if series.endswith("_bucket")
-              and labels["role"] == "ffn" and labels["phase"] == "decode"]
+              and labels["stage"] == "moe" and labels["phase"] == "decode"]
     assert [float(bound) for bound in bounds] == pytest.approx([digit * 10 ** power for power in range(-5, 0) for digit in (1, 2, 5)] + [1, float("inf")])
 
 

@@ -147,6 +147,7 @@ TEST_CASE("prometheus: the values are the metrics'") {
     metrics.attentionBusySeconds = 3;
     metrics.lmHeadSeconds = 1;
     metrics.attentionShare = 0.25;
+    metrics.memoryResidentBytes = 5000;
     metrics.histograms = Histograms(1000);
     metrics.histograms.interToken.observe(0.02, 7);
     const Page page = engineMetrics(metrics);
@@ -177,7 +178,29 @@ TEST_CASE("prometheus: the values are the metrics'") {
     CHECK(page.samples.at("step3_role_utilization_ratio{role=\"ffn\",instance=\"0\"}") == "0.75");
     CHECK(page.samples.at("step3_pipeline_bubble_ratio{role=\"ffn\"}") == "0.25");
     CHECK(page.samples.at("step3_kv_bytes{instance=\"0\"}") == "1280.0");
+    // What weights (12) and pages that requests hold (1280) do not account for.
+    CHECK(page.samples.at("step3_device_memory_bytes{device=\"cpu\",kind=\"activations\"}") == "3708.0");
     CHECK(page.samples.at("step3_build_info{version=\"1.0\",commit=\"c0ffee\",simd=\"avx2\",cuda=\"\"}") == "1.0");
+}
+
+TEST_CASE("prometheus: tokens of each expert only where they are asked for") {
+    Metrics metrics;
+    metrics.expertTokens = {0, 0, 7, 8, 0, 0, 9, 10};  // four layers of two experts, the first and third dense
+    ModelInfo model;
+    model.moeLayers = {1, 3};
+    model.experts = 2;
+    Reporter reporter{"m", "0", "1.0", "", "avx2", "bf16", true};
+    PrometheusWriter without;
+    writeEngineMetrics(without, metrics, model, reporter);
+    CHECK(parse(without.text()).types.count("step3_expert_tokens_total") == 0);
+    reporter.expertTokens = true;
+    PrometheusWriter with;
+    writeEngineMetrics(with, metrics, model, reporter);
+    const Page page = parse(with.text());
+    CHECK(page.types.at("step3_expert_tokens_total") == "counter");
+    CHECK(page.samples.at("step3_expert_tokens_total{layer=\"1\",expert=\"0\"}") == "7.0");
+    CHECK(page.samples.at("step3_expert_tokens_total{layer=\"3\",expert=\"1\"}") == "10.0");
+    CHECK(page.samples.count("step3_expert_tokens_total{layer=\"0\",expert=\"0\"}") == 0);
 }
 
 TEST_CASE("speculative decoding: counters only where it is on") {

@@ -57,11 +57,13 @@ TEST_CASE("recorder: tokens, steps and load") {
     recorder.load({1, 2, 10, 4, 5});
     recorder.admitted(200, 128);
     recorder.promptRead(200);
-    recorder.firstToken(0.5, 0.001);
-    recorder.nextToken(Clock::now(), 0.02, 0.001);
-    recorder.nextToken(Clock::now(), 0.04, 0.001);
-    recorder.step(200, true, {0.1, 0.2, 0});
-    recorder.step(1, false, {0.11, 0.23, 0});
+    recorder.firstToken(0.5);
+    recorder.nextToken(Clock::now(), 0.02);
+    recorder.nextToken(Clock::now(), 0.04);
+    recorder.step(200, true, {0.1, 0.2, 0, 0.02});
+    recorder.sampled(0.003, true);
+    recorder.step(1, false, {0.11, 0.23, 0, 0.024});
+    recorder.sampled(0.001, false);
     recorder.imageEncoded(0.3);
     recorder.imageFound();
     recorder.refused();
@@ -89,8 +91,14 @@ TEST_CASE("recorder: tokens, steps and load") {
     CHECK(m.histograms.interToken.count() == 2);
     CHECK(m.histograms.timeToFirstToken.count() == 1);
     CHECK(m.histograms.iterationTokens.sum() == 201);
-    CHECK(m.histograms.attentionStage[0].sum() == Approx(0.1));
-    CHECK(m.histograms.attentionStage[1].sum() == Approx(0.01));
+    CHECK(m.histograms.attentionStage[0].sum() == Approx(0.08));  // without the LM head
+    CHECK(m.histograms.attentionStage[1].sum() == Approx(0.006));
+    CHECK(m.histograms.lmHeadStage[0].sum() == Approx(0.02));
+    CHECK(m.histograms.lmHeadStage[1].sum() == Approx(0.004));
+    CHECK(m.histograms.samplingStage[0].sum() == Approx(0.003));
+    CHECK(m.histograms.samplingStage[1].sum() == Approx(0.001));
+    CHECK(m.samplingSeconds == Approx(0.004));
+    CHECK(m.histograms.visionStage.sum() == Approx(0.3));
     CHECK(m.histograms.ffnStage[1].sum() == Approx(0.03));
     REQUIRE(m.tokenTimes.size() == 2);
     CHECK(m.tokenTimes[0].count == 2);
@@ -115,7 +123,7 @@ TEST_CASE("recorder: readers and writers at once lose nothing") {
     std::vector<std::thread> writers;
     for (int t = 0; t < 3; ++t) {
         writers.emplace_back([&] {
-            for (int i = 0; i < 2000; ++i) recorder.nextToken(Clock::now(), 0.01, 0);
+            for (int i = 0; i < 2000; ++i) recorder.nextToken(Clock::now(), 0.01);
         });
     }
     for (std::thread& writer : writers) writer.join();

@@ -74,6 +74,7 @@ Ask readChat(const Fields& body, const ServedModel& model) {
         body, model, body.find("max_completion_tokens") != nullptr ? "max_completion_tokens" : "max_tokens");
     options.choices = readChoices(body, request.sampling);
     options.stream = readStream(body);
+    readLengths(body, model, request);
     readCommon(body, request);
     readLogprobs(body, options, request);
     std::string tools = readTools(body);

@@ -90,6 +90,7 @@ Ask readCompletion(const Fields& body, const ServedModel& model) {
         throw ruleError("best_of other than n is not supported by this server", "best_of");
     }
     options.stream = readStream(body);
+    readLengths(body, model, request);
     readCommon(body, request);
     readLogprobs(body, options, request);
     request.structured = readStructuredOutput(body);

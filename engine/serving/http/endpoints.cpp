@@ -16,10 +16,12 @@ namespace {
 
 constexpr const char* kJsonType = "application/json";
 
-metrics::Reporter reporterOf(const ServedModel& served) {
+metrics::Reporter reporterOf(const ServedModel& served, bool expertTokens = false) {
     metrics::Reporter reporter;
     reporter.modelName = served.name;
     reporter.version = STEP3_VERSION;
+    reporter.commit = STEP3_COMMIT;
+    reporter.expertTokens = expertTokens;
     reporter.simd = kernels::isaName(kernels::activeIsa());
     reporter.kvFormat = served.engine.info().kvFormat;
     reporter.prefixCache = served.engine.info().prefixCache;
@@ -63,7 +65,8 @@ PlainAnswer plainAnswer(const RouteMatch& match, const ServerContext& context) {
             requireReady(context);
             const Engine& engine = context.served->engine;
             metrics::PrometheusWriter out;
-            metrics::writeEngineMetrics(out, engine.metrics(), engine.info(), reporterOf(*context.served));
+            metrics::writeEngineMetrics(out, engine.metrics(), engine.info(),
+                                        reporterOf(*context.served, context.expertMetrics));
             context.http.write(out);
             metrics::writeProcessMetrics(out);
             return {200, metrics::kPrometheusContentType, out.text()};

@@ -213,6 +213,7 @@ Ask readResponse(const Fields& body, const ServedModel& model) {
     Request request;
     request.sampling = readSampling(body, model, "max_output_tokens");
     options.stream = readStream(body).stream;
+    readLengths(body, model, request);
     readCommon(body, request);
     readLogprobs(body, options, request);
 

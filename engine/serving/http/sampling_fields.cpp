@@ -170,6 +170,18 @@ std::size_t readChoices(const Fields& body, sampling::SamplingParams& sampling) 
     return static_cast<std::size_t>(n);
 }
 
+void readLengths(const Fields& body, const ServedModel& model, Request& request) {
+    request.roomForMaxTokens = true;
+    const auto tokens = body.integer("truncate_prompt_tokens");
+    if (!tokens) return;
+    const std::int64_t most = model.maxContext - std::max(1, request.sampling.maxTokens);
+    if (*tokens < -1 || *tokens == 0 || *tokens > most) {
+        throw outOfRange("truncate_prompt_tokens", "in [1, " + std::to_string(most) + "], or -1 for what fits",
+                         *body.find("truncate_prompt_tokens"), "truncate_prompt_tokens");
+    }
+    request.truncatePrompt = static_cast<std::int32_t>(*tokens);
+}
+
 void readCommon(const Fields& body, Request& request) {
     const std::int64_t priority = body.integer("priority").value_or(0);
     if (priority != static_cast<std::int32_t>(priority)) {
@@ -220,8 +232,7 @@ void refuseUnsupported(const Fields& body) {
     const auto refuse = [](const std::string& what, const char* field) {
         throw ruleError(what + " is not supported by this server", field);
     };
-    for (const char* field :
-         {"truncate_prompt_tokens", "logprob_token_ids", "allowed_token_ids", "bad_words", "length_penalty"}) {
+    for (const char* field : {"logprob_token_ids", "allowed_token_ids", "bad_words", "length_penalty"}) {
         const Json* value = body.find(field);
         if (value == nullptr || (value->is_array() && value->empty())) continue;
         refuse(field, field);

@@ -16,6 +16,10 @@ sampling::SamplingParams readSampling(const Fields& body, const ServedModel& mod
 /// model's defaults are greedy, several choices are sampled with the API's default temperature, 1.
 std::size_t readChoices(const Fields& body, sampling::SamplingParams& sampling);
 
+/// What has to fit into the context: `truncate_prompt_tokens`, and the limit that request.sampling has already. Throws
+/// ApiError.
+void readLengths(const Fields& body, const ServedModel& model, Request& request);
+
 /// What a request says about its place in the queue and the text of its answer: `priority`, `skip_special_tokens`,
 /// `return_token_ids`, `prompt_logprobs`. Throws ApiError.
 void readCommon(const Fields& body, Request& request);
@@ -37,6 +41,6 @@ void refuseUnsupported(const Fields& body);
 ApiError outOfRange(const char* field, const std::string& range, const Json& found, const std::string& param);
 
 inline constexpr std::int64_t kMaxLogprobs = 20;
-inline constexpr std::int64_t kMaxChoices = 128;
+inline constexpr std::int64_t kMaxChoices = 16384;  // as vLLM
 
 }  // namespace step3::serving::http

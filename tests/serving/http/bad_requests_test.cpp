@@ -122,7 +122,7 @@ const std::vector<Row>& rows() {
         {kChat, chat(R"("n":0)"), 400, kRule, nullptr, "n must be at least 1, got 0."},
         {kChat, chat(R"("n":2,"temperature":0)"), 400, kRule, nullptr,
          "n must be 1 when using greedy sampling, got 2."},
-        {kChat, chat(R"("n":129,"temperature":1)"), 400, kRule, nullptr, "n must be at most 128, got 129."},
+        {kChat, chat(R"("n":16385,"temperature":1)"), 400, kRule, nullptr, "n must be at most 16384, got 16385."},
         {kChat, chat(R"("stop":[""])"), 400, kRule, nullptr, "stop cannot contain an empty string."},
         {kChat, chat(R"("stop":["a","b","c","d","e"])"), 400, kSchema, "body.stop",
          "body.stop: expected at most 4 strings, found 5"},
