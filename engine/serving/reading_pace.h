@@ -8,13 +8,13 @@ namespace step3::serving {
 /// also reads takes about kStretch times as long as one that only takes the answers' next tokens, so that a long prompt
 /// slows running answers down but does not stop them; both kinds of time are measured, not assumed.
 ///
-/// The price is paid by who reads: at kStretch 2 half the machine reads, and a prompt takes twice as long as alone, or
-/// longer where small pieces use the machine less well. Where more requests read than answer, the step grows with their
+/// The price is paid by who reads: of a step's time, three parts of seven read, so that a prompt takes more than twice
+/// as long as alone, and three or four times where small pieces use the machine less well. Where more requests read than answer, the step grows with their
 /// number instead: time is shared by heads, and a burst of arrivals does not wait for the few who came first. No step
 /// reads less than kLeastTokens, so that every prompt ends.
 class ReadingPace {
 public:
-    static constexpr double kStretch = 2.0;
+    static constexpr double kStretch = 1.75;
     static constexpr std::size_t kLeastTokens = 8;
 
     explicit ReadingPace(std::size_t chunk) : chunk_(chunk) {}
