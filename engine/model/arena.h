@@ -6,8 +6,8 @@
 namespace step3::model {
 
 /// One block of zeroed memory, aligned to 2 MiB and on huge pages where the system gives them: weights are read as long
-/// streams, which huge pages make about a third faster (spec performance section 2). On machines of several memory nodes
-/// pages are spread over those in use. Pages take memory when written.
+/// streams, which huge pages make about a third faster (spec performance section 2). On machines of several memory
+/// nodes pages are spread over those in use. Pages take memory when written.
 class Arena {
 public:
     /// Throws Error kResourceExhausted.

@@ -9,9 +9,9 @@ namespace step3::serving {
 /// slows running answers down but does not stop them; both kinds of time are measured, not assumed.
 ///
 /// The price is paid by who reads: of a step's time, three parts of seven read, so that a prompt takes more than twice
-/// as long as alone, and three or four times where small pieces use the machine less well. Where more requests read than answer, the step grows with their
-/// number instead: time is shared by heads, and a burst of arrivals does not wait for the few who came first. No step
-/// reads less than kLeastTokens, so that every prompt ends.
+/// as long as alone, and three or four times where small pieces use the machine less well. Where more requests read
+/// than answer, the step grows with their number instead: time is shared by heads, and a burst of arrivals does not
+/// wait for the few who came first. No step reads less than kLeastTokens, so that every prompt ends.
 class ReadingPace {
 public:
     static constexpr double kStretch = 1.75;
