@@ -9,6 +9,9 @@
 #include <QMimeData>
 #include <utility>
 
+#include "app/chat/markdown.h"
+#include "app/chat/model_card.h"
+
 namespace step3::chat {
 
 namespace {
@@ -157,6 +160,7 @@ void ChatController::dismissProblem() {
 
 void ChatController::onOpened(const backend::ModelFacts& facts) {
     facts_ = facts;
+    modelCard_.setBlocks(parseMarkdown(readModelCard(facts.folder)));
     hasModel_ = true;
     opening_.clear();
     openProgress_ = 1;

@@ -9,6 +9,7 @@
 #include "app/backend/chat_backend.h"
 #include "app/chat/advice.h"
 #include "app/chat/attachment_model.h"
+#include "app/chat/block_model.h"
 #include "app/chat/image_store.h"
 #include "app/chat/message_model.h"
 
@@ -37,6 +38,8 @@ class ChatController : public QObject {
     Q_PROPERTY(QString modelName READ modelName NOTIFY modelChanged)
     Q_PROPERTY(QString modelFolder READ modelFolder NOTIFY modelChanged)
     Q_PROPERTY(QString modelSummary READ modelSummary NOTIFY modelChanged)
+    Q_PROPERTY(step3::chat::BlockModel* modelCard READ modelCard CONSTANT)
+    Q_PROPERTY(bool hasModelCard READ hasModelCard NOTIFY modelChanged)
     Q_PROPERTY(QString openingName READ openingName NOTIFY stateChanged)
     Q_PROPERTY(double openProgress READ openProgress NOTIFY openProgressChanged)
     Q_PROPERTY(QString problemTitle READ problemTitle NOTIFY problemChanged)
@@ -83,6 +86,9 @@ public:
     [[nodiscard]] QString modelName() const { return facts_.name; }
     [[nodiscard]] QString modelFolder() const { return facts_.folder; }
     [[nodiscard]] QString modelSummary() const;
+    /// The README.md of the model's folder, empty without one.
+    [[nodiscard]] BlockModel* modelCard() { return &modelCard_; }
+    [[nodiscard]] bool hasModelCard() const { return modelCard_.rowCount() > 0; }
     [[nodiscard]] QString openingName() const;
     [[nodiscard]] double openProgress() const { return openProgress_; }
     [[nodiscard]] QString problemTitle() const { return problem_.title; }
@@ -151,6 +157,7 @@ private:
     QString draft_;
     QString opening_;  // folder being opened, or empty
     backend::ModelFacts facts_;
+    BlockModel modelCard_;
     bool hasModel_ = false;
     double openProgress_ = 0;
     Advice problem_;

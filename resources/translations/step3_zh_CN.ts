@@ -412,6 +412,25 @@
     </message>
 </context>
 <context>
+    <name>ModelCardDialog</name>
+    <message>
+        <source>Model card</source>
+        <translation>模型说明</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Esc</source>
+        <translation>Esc</translation>
+    </message>
+    <message>
+        <source>Text of the model card</source>
+        <translation>模型说明的内容</translation>
+    </message>
+</context>
+<context>
     <name>ModelFolderDialog</name>
     <message>
         <source>Open a folder with Step3 weights</source>
@@ -431,6 +450,14 @@
     <message>
         <source>For answers about any picture, open a folder with Step3 weights as published (config.json, tokenizer, .safetensors files). Connecting to a server is not possible in this version.</source>
         <translation>要就任意图片提问，请打开发布的 Step3 权重文件夹（config.json、分词器、.safetensors 文件）。此版本尚不能连接服务器。</translation>
+    </message>
+    <message>
+        <source>Model card</source>
+        <translation>模型说明</translation>
+    </message>
+    <message>
+        <source>Sizes, data, scores and limits of this model</source>
+        <translation>该模型的大小、数据、成绩与局限</translation>
     </message>
 </context>
 <context>

@@ -1,5 +1,6 @@
 #include <QAbstractItemModelTester>
 #include <QSignalSpy>
+#include <QTemporaryDir>
 #include <QTest>
 
 #include "app/chat/chat_controller.h"
@@ -65,6 +66,29 @@ private slots:
         QCOMPARE(chat_->openProgress(), 0.5);
         backend_->finishOpening();
         QVERIFY(!chat_->shippedModel());
+    }
+
+    void theFolderTellsAboutItsModel() {
+        QVERIFY(!chat_->hasModelCard());
+        const QTemporaryDir folder;
+        const auto open = [&](const QByteArray& readme) {
+            QFile file(folder.filePath(QStringLiteral("README.md")));
+            QVERIFY(file.open(QIODevice::WriteOnly));
+            file.write(readme);
+            file.close();
+            chat_->openFolder(folder.path());
+            backend_->finishOpening();
+        };
+        open("---\r\nlicense: x\r\n---\r\n# Name\n\n| a | b |\n|---|---|\n| 1 | 2 |\n");
+        QVERIFY(chat_->hasModelCard());
+        const auto blocks = chat_->modelCard()->blocks();
+        QCOMPARE(blocks.size(), 2);
+        QCOMPARE(blocks[0].plain, QStringLiteral("Name"));
+        QCOMPARE(blocks[1].type, blocktype::Table);
+        open("\xff\xfe not UTF-8");
+        QVERIFY(!chat_->hasModelCard());
+        open(QByteArray(300 * 1024, 'x'));
+        QVERIFY(!chat_->hasModelCard());
     }
 
     void aFailedOpeningKeepsTheModel() {

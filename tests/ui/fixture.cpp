@@ -54,8 +54,16 @@ chat::ChatController* Fixture::newChat(bool open) {
 }
 
 void Fixture::openShipped() {
-    chat_->openFolder(QStringLiteral("/models/shipped"));
+    openFolder(QStringLiteral("/models/shipped"));
+}
+
+void Fixture::openFolder(const QString& folder) {
+    chat_->openFolder(folder);
     backend_->finishOpening();
+}
+
+QString Fixture::shippedFolder() const {
+    return QStringLiteral(STEP3_SOURCE_DIR "/resources/models/step3-mini");
 }
 
 void Fixture::failOpening(const QString& message) {

@@ -27,6 +27,10 @@ public:
     /// A new conversation; the one before must not be shown any more. With a model unless `open` is false.
     Q_INVOKABLE step3::chat::ChatController* newChat(bool open = true);
     Q_INVOKABLE void openShipped();
+    /// Opens a folder as the backend would, whatever is in it.
+    Q_INVOKABLE void openFolder(const QString& folder);
+    /// The folder of step3-mini in the source tree.
+    [[nodiscard]] Q_INVOKABLE QString shippedFolder() const;
     Q_INVOKABLE void failOpening(const QString& message);
     Q_INVOKABLE void think(const QString& text);
     Q_INVOKABLE void write(const QString& text);

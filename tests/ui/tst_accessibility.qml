@@ -50,6 +50,22 @@ Item {
             keyClick(Qt.Key_Escape);
             tryVerify(() => !list.visible);
         }
+        function test_theModelTellsAboutItself() {
+            verify(!control("modelCardButton").visible);
+            fixture.openFolder(fixture.shippedFolder());
+            const button = control("modelCardButton");
+            tryVerify(() => button.visible);
+            button.forceActiveFocus(Qt.TabFocusReason);
+            page.dialogsEnabled = true;
+            keyClick(Qt.Key_Space);
+            const overlay = page.Window.contentItem;
+            tryVerify(() => fixture.find(overlay, "modelCardClose") !== null);
+            tryVerify(() => fixture.find(overlay, "modelCardClose").visible);
+            verify(chat.modelCard.rowCount() > 2);
+            compare(fixture.unnamed(overlay), []);
+            keyClick(Qt.Key_Escape);
+            tryVerify(() => !(fixture.find(overlay, "modelCardClose")?.visible ?? false));
+        }
         function test_tabReachesEveryControl() {
             ask("q");
             fixture.write("answer");

@@ -48,6 +48,17 @@ FocusScope {
     Loader {
         id: folderDialog
     }
+    Loader {
+        id: cardDialog
+    }
+    Connections {
+        target: cardDialog.item
+        ignoreUnknownSignals: true
+
+        function onLinkRequested(target: string): void {
+            linkDialog.ask(target);
+        }
+    }
     LinkDialog {
         id: linkDialog
 
@@ -135,6 +146,7 @@ FocusScope {
                     onExampleChosen: text => page.fill(text)
                     onAttachRequested: page.attach()
                     onOpenRequested: page.chooseModel()
+                    onCardRequested: page.openDialog(cardDialog, "ModelCardDialog.qml")
                 }
             }
         }

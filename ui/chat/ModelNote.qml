@@ -9,6 +9,8 @@ ColumnLayout {
 
     required property ChatController chat
 
+    signal cardRequested
+
     spacing: 6
 
     Text {
@@ -46,6 +48,13 @@ ColumnLayout {
         wrapMode: Text.Wrap
         font.pixelSize: Theme.fontSize - 1
         color: Theme.text
+    }
+    TextButton {
+        objectName: "modelCardButton"
+        visible: note.chat.hasModelCard
+        text: qsTr("Model card")
+        help: qsTr("Sizes, data, scores and limits of this model")
+        onClicked: note.cardRequested()
     }
     Text {
         Layout.fillWidth: true

@@ -17,6 +17,7 @@ Flickable {
     signal exampleChosen(string text)
     signal attachRequested
     signal openRequested
+    signal cardRequested
 
     contentHeight: column.height + 48
     boundsBehavior: Flickable.StopAtBounds
@@ -104,6 +105,7 @@ Flickable {
                 anchors.fill: parent
                 anchors.margins: 14
                 chat: welcome.chat
+                onCardRequested: welcome.cardRequested()
             }
         }
         RowLayout {
