@@ -4,11 +4,13 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <ctime>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "kernels/cpu/cpu_quota.h"
+#include "kernels/cpu/cpu_turns.h"
 #include "kernels/cpu/numa.h"
 
 namespace step3::kernels {
@@ -39,6 +41,21 @@ bool spinUntil(Done done, std::chrono::microseconds limit) {
         }
     } while (std::chrono::steady_clock::now() < end);
     return false;
+}
+
+CpuTurns::Duration wallTime() {
+    return std::chrono::steady_clock::now().time_since_epoch();
+}
+
+/// CPU time of this thread; where it is not known all time counts as used, so that nobody rests.
+CpuTurns::Duration cpuTime() {
+#if defined(__linux__)
+    timespec used{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+#else
+    return wallTime();
+#endif
 }
 
 }  // namespace
@@ -103,12 +120,21 @@ struct ThreadPool::Impl {
     }
 
     void work() {
+        CpuTurns turns;
+        turns.begin(wallTime(), cpuTime());
         while (!stop.load(std::memory_order_relaxed)) {
+            if (turns.isOver(wallTime())) {
+                if (const auto rest = turns.end(wallTime(), cpuTime()); rest.count() > 0) {
+                    std::this_thread::sleep_for(rest);
+                }
+                turns.begin(wallTime(), cpuTime());
+            }
             if (!spinUntil([this] { return hasWork() || stop.load(std::memory_order_relaxed); }, spin)) {
                 std::unique_lock lock(mutex);
                 sleepers.fetch_add(1, std::memory_order_seq_cst);
                 wake.wait(lock, [this] { return hasWork() || stop.load(std::memory_order_relaxed); });
                 sleepers.fetch_sub(1, std::memory_order_seq_cst);
+                turns.begin(wallTime(), cpuTime());
             }
             drain();
         }

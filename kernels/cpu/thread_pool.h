@@ -7,7 +7,8 @@
 namespace step3::kernels {
 
 /// Worker threads of the engine. Work is taken in dynamic chunks from a shared counter, so a preempted thread holds up
-/// only its own chunk; waiting threads spin for some microseconds, then sleep (spec performance section 4.5).
+/// only its own chunk; waiting threads spin for some microseconds, then sleep (spec performance section 4.5). Beside a
+/// busy neighbour the workers take turns with it (CpuTurns).
 class ThreadPool {
 public:
     /// `threads` 0: one for each CPU this process may use (affinity mask and cgroup quota). The caller is one of them.

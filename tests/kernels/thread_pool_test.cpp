@@ -1,6 +1,7 @@
 #include "kernels/cpu/thread_pool.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -8,6 +9,7 @@
 #include <catch2/catch.hpp>
 #include <sched.h>
 
+#include "kernels/cpu/cpu_turns.h"
 #include "kernels/cpu/work_split.h"
 
 using namespace step3::kernels;
@@ -114,4 +116,22 @@ TEST_CASE("small loops stay in one piece, large ones are cut for the threads") {
     CHECK(piece * 4 <= 1 << 20);
     CHECK(pieceUnits(10, std::int64_t{1} << 40, 4) == 1);
     CHECK(pieceUnits(1'000'000, 0, 4) == 1'000'000);
+}
+
+TEST_CASE("a worker whose CPU a neighbour wants takes turns with it, for a while") {
+    using std::chrono::microseconds;
+    using std::chrono::milliseconds;
+    CpuTurns turns;
+    turns.begin(milliseconds(50), milliseconds(20));
+    CHECK(!turns.isOver(microseconds(50'999)));
+    CHECK(turns.isOver(milliseconds(51)));
+    CHECK(turns.end(milliseconds(51), milliseconds(21)).count() == 0);  // the CPU was the worker's all the time
+    turns.begin(milliseconds(51), milliseconds(21));
+    CHECK(turns.end(microseconds(52'500), milliseconds(22)).count() == 0);  // an interruption too short to matter
+    turns.begin(milliseconds(53), milliseconds(22));
+    CHECK(turns.end(milliseconds(58), milliseconds(24)) == CpuTurns::kTurn);  // 3 of 5 ms went to somebody else
+    turns.begin(milliseconds(59), milliseconds(24));
+    CHECK(turns.end(milliseconds(60), milliseconds(25)) == CpuTurns::kTurn);  // undisturbed, thanks to the rest
+    turns.begin(milliseconds(258), milliseconds(220));
+    CHECK(turns.end(milliseconds(259), milliseconds(221)).count() == 0);  // tries whether the neighbour is gone
 }
