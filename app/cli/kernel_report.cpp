@@ -58,7 +58,7 @@ std::vector<KernelRow> kernelRows() {
         row("gemm/widen_row", cpu, &KernelTable::widenRow),
         row("norm/rms_norm", cpu, &KernelTable::rmsNorm),
         row("rope/rope", cpu, &KernelTable::rope),
-        row("attention/attend_page", cpu, &KernelTable::attendPage),
+        row("attention/attend_range", cpu, &KernelTable::attendRange),
         row("moe/silu_mul", cpu, &KernelTable::siluMul),
         row("moe/add_scaled", cpu, &KernelTable::addScaled),
         row("moe/scale_add", cpu, &KernelTable::scaleAdd),

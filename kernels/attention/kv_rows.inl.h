@@ -5,8 +5,8 @@
 // widen(row, dim, from, count, out) writes numbers [from, from + count) of a row; `from` is a multiple of a group, and
 // `out` has room for whole groups.
 
+#include "kernels/attention/attend_tiles.inl.h"
 #include "kernels/attention/kv_format.h"
-#include "kernels/cpu/simd.h"
 
 namespace step3::kernels::STEP3_ISA_NAMESPACE {
 namespace {
@@ -73,10 +73,6 @@ inline void widenU4(const char* p, Vec* out) {
 }
 #endif
 
-struct KvF32 {
-    static constexpr Index rowBytes(Index dim) { return kvRowBytes(KvFormat::kF32, dim); }
-};
-
 /// Numbers without scales, or with one for the whole row.
 template <typename Format>
 inline void widenNumbers(const char* numbers, Index count, Vec factor, float* out) {
@@ -89,14 +85,58 @@ inline void widenNumbers(const char* numbers, Index count, Vec factor, float* ou
     if (i < count) store(out + i, mul(Format::loadPart(numbers + i * Format::kBytes, count - i), factor));
 }
 
-struct KvBf16 {
-    static constexpr Index rowBytes(Index dim) { return kvRowBytes(KvFormat::kBf16, dim); }
+/// Formats whose numbers stay in their order.
+struct KvInOrder {
+    using Numbers = WideNumbers;
+    static constexpr bool kDirect = false;
+    static void arrange(float* /*block*/) {}
+    static void restore(float* /*block*/) {}
+};
+
+struct KvF32 : KvInOrder {
+    static constexpr bool kDirect = true;
+    static constexpr Index rowBytes(Index dim) { return kvRowBytes(KvFormat::kF32, dim); }
     static void widen(const char* row, Index /*dim*/, Index from, Index count, float* out) {
-        widenNumbers<Bf16Format>(row + 2 * from, count, set1(1.0F), out);
+        widenNumbers<F32Format>(row + 4 * from, count, set1(1.0F), out);
     }
 };
 
-struct KvFp8 {
+struct KvBf16 {
+    using Numbers = PairNumbers;
+    static constexpr bool kDirect = true;
+    static constexpr Index rowBytes(Index dim) { return kvRowBytes(KvFormat::kBf16, dim); }
+    /// A block in the order of pairs, and back.
+    static void arrange(float* block) {
+        float pairs[kBlock];
+        __builtin_memcpy(pairs, block, sizeof pairs);
+        for (Index i = 0; i < kWidth; ++i) block[i] = pairs[2 * i];
+        for (Index i = 0; i < kWidth; ++i) block[kWidth + i] = pairs[2 * i + 1];
+    }
+    static void restore(float* block) {
+        float halves[kBlock];
+        __builtin_memcpy(halves, block, sizeof halves);
+        for (Index i = 0; i < kWidth; ++i) {
+            block[2 * i] = halves[i];
+            block[2 * i + 1] = halves[kWidth + i];
+        }
+    }
+    static void widen(const char* row, Index /*dim*/, Index from, Index count, float* out) {
+        const char* numbers = row + 2 * from;
+        Index i = 0;
+        for (; i + kBlock <= count; i += kBlock) {
+            store(out + i, PairNumbers::first(numbers + 2 * i));
+            store(out + i + kWidth, PairNumbers::second(numbers + 2 * i));
+        }
+        if (i < count) {
+            for (Index j = i; j < i + kBlock; ++j) {
+                out[j] = j < count ? __builtin_bit_cast(float, loadU16(numbers + 2 * j) << 16U) : 0.0F;
+            }
+            arrange(out + i);
+        }
+    }
+};
+
+struct KvFp8 : KvInOrder {
     static constexpr Index rowBytes(Index dim) { return kvRowBytes(KvFormat::kFp8, dim); }
     static void widen(const char* row, Index dim, Index from, Index count, float* out) {
         float scale = 0;
@@ -105,7 +145,7 @@ struct KvFp8 {
     }
 };
 
-struct KvInt8 {
+struct KvInt8 : KvInOrder {
     static constexpr Index rowBytes(Index dim) { return kvRowBytes(KvFormat::kInt8, dim); }
     static void widen(const char* row, Index dim, Index from, Index count, float* out) {
         const Index groups = (dim + kKvGroup - 1) / kKvGroup;
@@ -120,7 +160,7 @@ struct KvInt8 {
     }
 };
 
-struct KvInt4 {
+struct KvInt4 : KvInOrder {
     static constexpr Index rowBytes(Index dim) { return kvRowBytes(KvFormat::kInt4, dim); }
     static void widen(const char* row, Index dim, Index from, Index count, float* out) {
         const Index groups = (dim + kKvGroup - 1) / kKvGroup;

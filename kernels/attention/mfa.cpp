@@ -30,41 +30,30 @@ std::int64_t keysOf(const MfaSequence& sequence, std::int64_t row, std::int64_t 
     return sequence.firstPosition + row / heads + 1;
 }
 
-/// Online softmax of rows over keys [from, to); out, maxima and sums are written.
+/// Online softmax of rows over keys [from, to), `from` the start of a page; out, maxima and sums are written.
 void attendRange(const KernelTable& kernels, const MfaParams& p, const MfaSequence& s, std::int64_t row,
                  std::int64_t rows, std::int64_t from, std::int64_t to, float* out, float* maxima, float* sums) {
-    alignas(64) float scores[kMostRows * kAttendMostKeys];
-    alignas(64) float wide[kAttendWide];
     std::int32_t visible[kMostRows];
-    std::fill_n(maxima, rows, -std::numeric_limits<float>::infinity());
-    std::fill_n(sums, rows, 0.0F);
-    std::fill_n(out, rows * p.headDim, 0.0F);
-    for (std::int64_t key = from; key < to; key += p.pageTokens) {
-        const auto page = static_cast<std::size_t>(key / p.pageTokens);
-        const std::int64_t keys = std::min(p.pageTokens, to - key);
-        for (std::int64_t r = 0; r < rows; ++r) {
-            const std::int64_t sees = keysOf(s, row + r, p.heads) - key;
-            visible[r] = static_cast<std::int32_t>(std::clamp<std::int64_t>(sees, 0, keys));
-        }
-        AttendPageParams a{};
-        a.q = s.q + row * p.headDim;
-        a.format = p.format;
-        a.k = s.pages[page] + s.kOffset;
-        a.v = s.pages[page] + s.vOffset;
-        a.nextK = key + p.pageTokens < to ? s.pages[page + 1] + s.kOffset : nullptr;
-        a.wide = wide;
-        a.visible = visible;
-        a.scores = scores;
-        a.maxima = maxima;
-        a.sums = sums;
-        a.out = out;
-        a.rows = rows;
-        a.keys = keys;
-        a.headDim = p.headDim;
-        a.scoreStride = (p.pageTokens + 15) / 16 * 16;
-        a.scale = 1.0F / std::sqrt(static_cast<float>(p.headDim));
-        kernels.attendPage(a);
+    for (std::int64_t r = 0; r < rows; ++r) {
+        visible[r] =
+            static_cast<std::int32_t>(std::clamp<std::int64_t>(keysOf(s, row + r, p.heads) - from, 0, to - from));
     }
+    AttendRangeParams a{};
+    a.format = p.format;
+    a.q = s.q + row * p.headDim;
+    a.pages = s.pages.data() + from / p.pageTokens;
+    a.kOffset = s.kOffset;
+    a.vOffset = s.vOffset;
+    a.pageTokens = p.pageTokens;
+    a.keys = to - from;
+    a.visible = visible;
+    a.rows = rows;
+    a.headDim = p.headDim;
+    a.scale = 1.0F / std::sqrt(static_cast<float>(p.headDim));
+    a.maxima = maxima;
+    a.sums = sums;
+    a.out = out;
+    kernels.attendRange(a);
 }
 
 /// total (out, maximum, sum) joined with a part of later keys.

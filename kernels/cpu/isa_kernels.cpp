@@ -1,7 +1,7 @@
 // The one source of the vector kernels. It is compiled once per instruction set, with STEP3_ISA_NAMESPACE and
 // STEP3_ISA_ENUM set and the matching compiler flags (kernels/CMakeLists.txt).
 
-#include "kernels/attention/attend_page.inl.h"
+#include "kernels/attention/attend_range.inl.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/gemm/dot_rows.inl.h"
@@ -30,6 +30,6 @@ const KernelTable kTable{Isa::STEP3_ISA_ENUM,
                          addScaled,
                          scaleAdd,
                          expScaled,
-                         attendPage};
+                         attendRange};
 
 }  // namespace step3::kernels::STEP3_ISA_NAMESPACE

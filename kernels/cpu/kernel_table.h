@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/attention/kv_format.h"
@@ -17,26 +18,23 @@ struct RowGroup {
 inline constexpr std::int64_t kAttendMostRows = 48;
 inline constexpr std::int64_t kAttendMostKeys = 64;
 inline constexpr std::int64_t kAttendMostDim = 1024;
-inline constexpr std::int64_t kAttendWide = 16 * kAttendMostDim;
 
-/// A block of query rows against one page of the shared K and V heads (spec step3-model section 2.1).
-struct AttendPageParams {
+/// A block of query rows against a range of keys of the shared K and V heads (spec step3-model section 2.1).
+struct AttendRangeParams {
     KvFormat format;
-    const float* q;               // [rows, D] after RoPE
-    const void* k;                // [keys] rows of D numbers, after RoPE
-    const void* v;                // [keys] rows of D numbers
-    const void* nextK;            // of the next page, to be fetched meanwhile; null: none
-    const std::int32_t* visible;  // [rows] keys of this page each row may see, 0 .. keys
-    float* scores;                // [rows, scoreStride] scratch
-    float* wide;                  // [kAttendWide] scratch
-    float* maxima;                // [rows] running maximum of the scores
-    float* sums;                  // [rows] running sum of exp(score - maximum)
-    float* out;                   // [rows, D] running sum of exp(score - maximum) * v
-    std::int64_t rows;            // at most kAttendMostRows
-    std::int64_t keys;            // at most kAttendMostKeys
-    std::int64_t headDim;         // D, at most kAttendMostDim
-    std::int64_t scoreStride;     // multiple of 16, >= keys
-    float scale;                  // 1 / sqrt(D)
+    const float* q;                 // [rows, D] after RoPE
+    const std::byte* const* pages;  // of the range, pageTokens tokens each
+    std::int64_t kOffset;           // bytes from a page's start to its keys, rows of D numbers, after RoPE
+    std::int64_t vOffset;           // and to its values
+    std::int64_t pageTokens;        // at most kAttendMostKeys
+    std::int64_t keys;              // of the range
+    const std::int32_t* visible;    // [rows] the first keys of the range that each row may see, 0 .. keys
+    std::int64_t rows;              // at most kAttendMostRows
+    std::int64_t headDim;           // D, at most kAttendMostDim
+    float scale;                    // of the scores
+    float* maxima;                  // [rows] maximum of the scores; -infinity if the row sees no key
+    float* sums;                    // [rows] sum of exp(score - maximum)
+    float* out;                     // [rows, D] sum of exp(score - maximum) * v
 };
 
 /// Prepared activation rows times up to four weight panels (kernels/gemm/panels.h).
@@ -87,7 +85,7 @@ struct KernelTable {
     void (*scaleAdd)(float* y, float a, const float* x, float b, std::int64_t n);
     /// out_i = exp((x_i - shift) * factor), 0 where the exponent is below -87.3; out may be x. No x_i is NaN.
     void (*expScaled)(const float* x, std::int64_t n, float shift, float factor, float* out);
-    void (*attendPage)(const AttendPageParams& params);
+    void (*attendRange)(const AttendRangeParams& params);
 };
 
 const KernelTable& kernelTable(Isa isa);

@@ -343,6 +343,12 @@ inline Vec pairHigh(const void* p) {
     return highOf(loadLanes(p));
 }
 
+/// Keeps the compiler from holding a loaded line in a register that the tile needs for a sum.
+inline const char* reload(const char* p) {
+    asm("" : "+r"(p));
+    return p;
+}
+
 /// E4M3 codes become BF16 numbers of 2^-120 their value, subnormal for subnormal codes; activations are multiplied by
 /// 2^100 beforehand so that no sum comes near float32's subnormals, and sums by the rest.
 inline constexpr float kE4m3Prescale = 0x1p100F;

@@ -75,12 +75,6 @@ inline void multiplyStep(const float* const* x, Index i, Weights weights, Vec (*
     }
 }
 
-/// Keeps the compiler from holding a loaded line in a register that the tile needs for a sum.
-inline const char* reload(const char* p) {
-    asm("" : "+r"(p));
-    return p;
-}
-
 /// out (+)= x * BF16 panels over [from, from + length) of k, whose pairs start at panel[p]; rows of `out` lie outStride
 /// apart.
 template <int M, int P>

@@ -146,7 +146,7 @@ TEST_CASE("inspect lists the kernels") {
     const std::string text = output({"inspect", "--kernels"}, {{"STEP3_ISA", "scalar"}});
     CHECK_THAT(text, Catch::StartsWith("Instruction sets\n  compiled in  scalar"));
     CHECK_THAT(text, Catch::Contains("\n  active       scalar (STEP3_ISA chooses another)\n"));
-    CHECK_THAT(text, Catch::Contains("\n  attention/attend_page"));
+    CHECK_THAT(text, Catch::Contains("\n  attention/attend_range"));
 }
 
 TEST_CASE("figures as people read them") {

@@ -146,16 +146,19 @@ TEST_CASE("MFA attention depends neither on threads nor on how tokens are cut in
         ThreadPool four(4);
         for (const Length& length : {Length{0, 40}, Length{kMfaRangeKeys - 20, 40}, Length{2 * kMfaRangeKeys, 3}}) {
             CAPTURE(length.firstPosition, length.tokens);
-            const Cache cache(rng, {4, 32, 16, KvFormat::kInt4}, {length});
-            const std::vector<float> whole = cache.run(fast(isa, one));
-            CHECK(cache.run(fast(isa, four)) == whole);
-            for (const std::int64_t step : {1, 7, 16}) {
-                std::vector<float> pieces;
-                for (std::int64_t skip = 0; skip < length.tokens; skip += step) {
-                    const auto part = cache.run(fast(isa, skip % 2 == 0 ? one : four), skip, step);
-                    pieces.insert(pieces.end(), part.begin(), part.end());
+            for (const KvFormat format : {KvFormat::kF32, KvFormat::kBf16, KvFormat::kInt4}) {
+                CAPTURE(kvFormatName(format));
+                const Cache cache(rng, {4, 64, 16, format}, {length});
+                const std::vector<float> whole = cache.run(fast(isa, one));
+                CHECK(cache.run(fast(isa, four)) == whole);
+                for (const std::int64_t step : {1, 7, 16}) {
+                    std::vector<float> pieces;
+                    for (std::int64_t skip = 0; skip < length.tokens; skip += step) {
+                        const auto part = cache.run(fast(isa, skip % 2 == 0 ? one : four), skip, step);
+                        pieces.insert(pieces.end(), part.begin(), part.end());
+                    }
+                    CHECK(pieces == whole);
                 }
-                CHECK(pieces == whole);
             }
         }
     });
