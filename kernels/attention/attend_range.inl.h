@@ -16,9 +16,10 @@ namespace step3::kernels::STEP3_ISA_NAMESPACE {
 namespace {
 
 inline constexpr Index kKeysAtOnce = 16;
-inline constexpr Index kDirectRows =
-    4 * kAttendRows;                 // with more, widening in every tile costs more than doing it once
-inline constexpr Index kStrip = 64;  // columns of the values; whole groups and whole tiles
+/// With more query rows, widening in every tile costs more than doing it once.
+inline constexpr Index kDirectRows = 4 * kAttendRows;
+/// Columns of the values that are widened together; whole groups and whole tiles.
+inline constexpr Index kStrip = 64;
 static_assert(kStrip % kKvGroup == 0 && kStrip % (kSumBlocks * kBlock) == 0);
 static_assert(kAttendMostDim % kStrip == 0);
 

@@ -64,11 +64,7 @@ inline void scoreTile(const float* q, Index width, const char* const* key, float
                       Prefetch& ahead) {
     constexpr int K = kScoreKeys;
     Vec sums[M][K];
-#pragma GCC unroll 24
-    for (int t = 0; t < M; ++t) {
-#pragma GCC unroll 24
-        for (int j = 0; j < K; ++j) sums[t][j] = zero();
-    }
+    clearSums<M, K>(sums);
     const float* x[M];
 #pragma GCC unroll 24
     for (int t = 0; t < M; ++t) x[t] = q + t * width;

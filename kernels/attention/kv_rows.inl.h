@@ -3,7 +3,8 @@
 // Stored rows of K and V widened to float32; included only by cpu/isa_kernels.cpp.
 //
 // widen(row, dim, from, count, out) writes numbers [from, from + count) of a row; `from` is a multiple of a group, and
-// `out` has room for whole groups.
+// `out` has room for whole groups. It writes them in the order of the format's Numbers (attend_tiles.inl.h), in which
+// kDirect formats can also be read in place; arrange and restore bring a block of float32 into that order and back.
 
 #include "kernels/attention/attend_tiles.inl.h"
 #include "kernels/attention/kv_format.h"

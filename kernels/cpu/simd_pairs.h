@@ -349,6 +349,16 @@ inline const char* reload(const char* p) {
     return p;
 }
 
+/// The sums of an empty tile.
+template <int M, int C>
+inline void clearSums(Vec (*sums)[C]) {
+#pragma GCC unroll 24
+    for (int t = 0; t < M; ++t) {
+#pragma GCC unroll 24
+        for (int c = 0; c < C; ++c) sums[t][c] = zero();
+    }
+}
+
 /// E4M3 codes become BF16 numbers of 2^-120 their value, subnormal for subnormal codes; activations are multiplied by
 /// 2^100 beforehand so that no sum comes near float32's subnormals, and sums by the rest.
 inline constexpr float kE4m3Prescale = 0x1p100F;

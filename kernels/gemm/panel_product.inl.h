@@ -131,11 +131,7 @@ void e4m3Tile(const char* const* panel, const float* const* x, Index length, con
               float* out, Index outStride) {
     constexpr int C = P * kVectors;
     Vec sums[M][C];
-#pragma GCC unroll 24
-    for (int t = 0; t < M; ++t) {
-#pragma GCC unroll 24
-        for (int c = 0; c < C; ++c) sums[t][c] = zero();
-    }
+    clearSums<M, C>(sums);
     const char* line[P];
 #pragma GCC unroll 24
     for (int p = 0; p < P; ++p) line[p] = panel[p];
@@ -190,11 +186,7 @@ void wideTile(const float* const* wide, const float* const* x, Index length, con
               float* out, Index outStride) {
     constexpr int C = P * kVectors;
     Vec sums[M][C];
-#pragma GCC unroll 24
-    for (int t = 0; t < M; ++t) {
-#pragma GCC unroll 24
-        for (int c = 0; c < C; ++c) sums[t][c] = zero();
-    }
+    clearSums<M, C>(sums);
     const float* line[P];
 #pragma GCC unroll 24
     for (int p = 0; p < P; ++p) line[p] = wide[p];
