@@ -10,6 +10,9 @@ namespace step3::cli {
 namespace {
 
 void apply(CLI::App& command, const CLI::ConfigItem& item, const std::string& where) {
+    if (item.name == "++") {  // CLI11's mark for the line [name]
+        throw Error(ErrorCode::kInvalidData, where + "[" + item.parents.back() + "]: there are no sections");
+    }
     std::string name = item.name;
     std::replace(name.begin(), name.end(), '_', '-');
     CLI::Option* option = item.parents.empty() ? command.get_option_no_throw("--" + name) : nullptr;
@@ -24,6 +27,9 @@ void apply(CLI::App& command, const CLI::ConfigItem& item, const std::string& wh
             if (item.inputs[0] == "false") return;
             option->add_result("true");
         } else {
+            if (const auto found = static_cast<int>(item.inputs.size()); found > option->get_items_expected_max()) {
+                throw CLI::ValidationError("expected one value, found " + std::to_string(found));
+            }
             option->add_result(item.inputs);
         }
         option->run_callback();

@@ -36,7 +36,8 @@ std::string parseMessage(const CLI::App& command, const CLI::ParseError& error) 
         return (rest.front().starts_with('-') ? "unknown option " : "unexpected argument ") + rest.front();
     }
     if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
-        return text.substr(0, text.find(':')) + " needs a value";
+        const std::string option = text.substr(0, text.find(':'));
+        return option + (text.find("At Most") == std::string::npos ? " needs a value" : " takes one value");
     }
     return text;
 }

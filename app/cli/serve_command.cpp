@@ -46,6 +46,8 @@ struct ServeOptions {
 std::vector<std::string> collectKeys(const ServeOptions& options) {
     if (options.noKey && !(options.keyFile.empty() && options.keys.empty()))
         throw UsageError("--no-api-key and --api-key or --api-key-file exclude each other");
+    if (!options.keyFile.empty() && !options.keys.empty())  // one of them may stand in the file of options
+        throw UsageError("--api-key and --api-key-file exclude each other");
     if (options.noKey) return {};
     if (!options.keys.empty()) {
         printWarning(kName, std::string("a key on the command line is visible in the process list; use ") +

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include <catch2/catch.hpp>
 #include <unistd.h>
@@ -141,8 +142,30 @@ TEST_CASE("serve reads its options from a file, too") {
     CHECK(refused("colour = 3\n") == "step3 serve: " + file.string() + ": colour: there is no such setting\n");
     CHECK_THAT(refused("port = 70000\n"), Catch::Contains("port") && Catch::Contains("expected a whole number"));
     CHECK_THAT(refused("log-prompts = maybe\n"), Catch::Contains("log-prompts: expected true or false"));
+    CHECK_THAT(refused("[server]\nport = 1\n"), Catch::Contains(": [server]: there are no sections"));
+    CHECK_THAT(refused("port = 1\nport = 2\n"), Catch::Contains(": port: expected one value, found 2"));
+    CHECK_THAT(refused("api-key = \"a\"\napi-key-file = \"b\"\n"), Catch::Contains("exclude each other"));
     std::filesystem::remove(file);
     CHECK_THAT(runProgram({"serve", "--config", file.string()}).errors, Catch::Contains("cannot be read"));
+}
+
+TEST_CASE("every option of serve can stand in the file") {
+    const TemporaryFolder folder;
+    const auto file = folder.path() / "serve.toml";
+    std::istringstream help(runProgram({"serve", "--help"}).output);
+    int options = 0;
+    for (std::string line; std::getline(help, line);) {
+        if (!line.starts_with("  --")) continue;
+        const std::string name = line.substr(4, line.find(' ', 4) - 4);
+        if (name == "config") continue;
+        ++options;
+        writeFile(file, name + " = \n");  // found, then refused for its value
+        const auto result = runProgram({"serve", "--config", file.string(), "--model", "/none"});
+        INFO(name);
+        CHECK(result.status != 0);
+        CHECK(result.errors.find("no such setting") == std::string::npos);
+    }
+    CHECK(options > 30);
 }
 
 TEST_CASE("serve says where a second one cannot listen") {

@@ -39,6 +39,7 @@ TEST_CASE("wrong calls end with one clear sentence") {
         {{"chat", "--frobnicate"}, 2, "step3 chat: unknown option --frobnicate" + seeChat},
         {{"chat", "What?"}, 2, "step3 chat: unexpected argument What?" + seeChat},
         {{"chat", "--prompt"}, 2, "step3 chat: --prompt needs a value" + seeChat},
+        {{"serve", "--port", "1", "--port", "2"}, 2, "step3 serve: --port takes one value" + seeServe},
         {{"chat"}, 2, "step3 chat: expected a question from --prompt or standard input, found none" + seeChat},
         {{"chat", "--prompt", "x", "--max-tokens", "-5"},
          2,
