@@ -58,6 +58,7 @@ private:
         } else if (type == "function_call_output") {
             const Json* output = item.find("output");
             if (output == nullptr) throw schemaError(path + ".output: expected a string, found none", path + ".output");
+            static_cast<void>(item.requiredText("call_id"));
             messages_.push_back(reader_.read(Json{{"role", "tool"}, {"content", *output}}, path));
         } else {
             throw ruleError(path +
@@ -84,7 +85,7 @@ private:
             takeReasoning(messages_.back());
         }
         messages_.back().toolCalls.push_back(
-            {item.text("call_id").value_or(""), item.requiredText("name"), item.text("arguments").value_or("{}")});
+            {item.requiredText("call_id"), item.requiredText("name"), item.text("arguments").value_or("{}")});
     }
 
     void takeReasoning(Message& message) {
