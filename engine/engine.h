@@ -175,6 +175,7 @@ struct Metrics {
     std::uint64_t finishedStop = 0, finishedLength = 0, finishedCancelled = 0;
     std::uint64_t requestsRefused = 0;  // the queue was full
     std::uint64_t promptTokens = 0, generationTokens = 0;
+    std::uint64_t promptCachedTokens = 0;                  // of promptTokens, found in the prefix cache
     std::uint64_t kvTokensUsed = 0, kvTokensCapacity = 0;  // used: in pages that belong to requests
     std::uint64_t kvBlocks = 0, kvBlocksUsed = 0;          // pages; kvBlocksCached of the unused hold a known prefix
     std::uint64_t kvBlocksCached = 0, kvBlockTokens = 0;

@@ -80,24 +80,24 @@ void writeCounters(Page& page, const Metrics& m) {
                  number(m.promptTokens));
     page.split("vllm:prompt_tokens_by_source_total", "counter", "Prompt tokens by where their K and V came from.",
                "source",
-               {{"local_compute", number(m.promptTokens - std::min(m.promptTokens, m.prefixHitTokens))},
-                {"local_cache_hit", number(m.prefixHitTokens)},
+               {{"local_compute", number(m.promptTokens - m.promptCachedTokens)},
+                {"local_cache_hit", number(m.promptCachedTokens)},
                 {"external_kv_transfer", 0}});
-    page.counter("vllm:prompt_tokens_cached_total", "Prompt tokens found in the prefix cache.",
-                 number(m.prefixHitTokens));
+    page.counter("vllm:prompt_tokens_cached_total", "Of the prompt tokens taken in, those found in the prefix cache.",
+                 number(m.promptCachedTokens));
     page.split(
         "vllm:prompt_tokens_cached_by_source_total", "counter",
         "Prompt tokens found in the prefix cache by the tier that held them; this engine has one tier.", "source",
-        {{"device", number(m.prefixHitTokens)}, {"host", 0}, {"p2p", 0}, {"disk", 0}, {"external_unspecified", 0}});
+        {{"device", number(m.promptCachedTokens)}, {"host", 0}, {"p2p", 0}, {"disk", 0}, {"external_unspecified", 0}});
     page.counter("vllm:generation_tokens_total", "Tokens sampled.", number(m.generationTokens));
     page.counter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.",
                  number(m.prefixQueryTokens));
-    page.counter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", number(m.prefixHitTokens));
+    page.counter("vllm:prefix_cache_hits_total", "Of these, tokens that were found.", number(m.prefixHitTokens));
     page.counter("vllm:external_prefix_cache_queries_total", "Tokens looked up in another engine's cache.", 0);
     page.counter("vllm:external_prefix_cache_hits_total", "Tokens found in another engine's cache.", 0);
-    page.counter("vllm:mm_cache_queries_total", "Pictures looked up in the cache of encoded pictures.",
+    page.counter("vllm:mm_cache_queries_total", "Pictures that requests showed.",
                  number(m.imagesEncoded + m.imageCacheHits));
-    page.counter("vllm:mm_cache_hits_total", "Pictures found in the cache of encoded pictures.",
+    page.counter("vllm:mm_cache_hits_total", "Of these, pictures that did not have to be encoded again.",
                  number(m.imageCacheHits));
     page.split("vllm:request_success_total", "counter", "Requests that ended, by reason.", "finished_reason",
                {{"stop", number(m.finishedStop)},
@@ -144,7 +144,8 @@ void writeHistograms(Page& page, const Histograms& h) {
     page.histogram("vllm:request_decode_time_seconds", "From the first to the last token.", h.decode);
     page.histogram("vllm:request_prompt_tokens", "Prompt tokens of a request.", h.promptTokens);
     page.histogram("vllm:request_generation_tokens", "Tokens sampled for a request.", h.generationTokens);
-    page.histogram("vllm:request_max_num_generation_tokens", "The most tokens a request could get.", h.maxTokens);
+    page.histogram("vllm:request_max_num_generation_tokens",
+                   "Tokens sampled for the longest of the answers asked for at once.", h.mostGenerated);
     page.histogram("vllm:request_params_max_tokens", "The most tokens a request could get.", h.maxTokens);
     page.histogram("vllm:request_params_n", "Answers asked for at once.", h.choices);
     page.histogram("vllm:request_prefill_kv_computed_tokens", "Prompt tokens not found in the prefix cache.",

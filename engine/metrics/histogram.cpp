@@ -63,7 +63,8 @@ Histograms::Histograms(std::int64_t maxContext)
     for (Histogram* both : {attentionStage, lmHeadStage, samplingStage, ffnStage}) both[0] = both[1] = stage;
     visionStage = stage;
     const Histogram tokens(oneTwoFive(0, static_cast<double>(maxContext)));
-    for (Histogram* each : {&promptTokens, &generationTokens, &maxTokens, &prefillComputed}) *each = tokens;
+    for (Histogram* each : {&promptTokens, &generationTokens, &maxTokens, &mostGenerated, &prefillComputed})
+        *each = tokens;
 }
 
 }  // namespace step3::metrics

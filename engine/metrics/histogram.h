@@ -51,7 +51,8 @@ struct Histograms {
     Histogram promptTokens;
     Histogram generationTokens;
     Histogram maxTokens;        // the limit a request asked for
-    Histogram choices;          // n
+    Histogram mostGenerated;    // generation tokens of the longest of the answers asked for at once
+    Histogram choices;          // n, once for all n
     Histogram prefillComputed;  // prompt tokens not found in the prefix cache
     Histogram preemptions;      // of one request
     Histogram iterationTokens;  // of one step

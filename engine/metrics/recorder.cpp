@@ -20,10 +20,9 @@ void Recorder::load(const Load& load) {
     metrics_.kvTokensUsed = load.kvBlocksUsed * metrics_.kvBlockTokens;
 }
 
-void Recorder::submitted(std::size_t choices) {
+void Recorder::submitted(std::size_t requests) {
     const std::lock_guard lock(mutex_);
-    metrics_.requestsWaiting += choices;
-    metrics_.histograms.choices.observe(static_cast<double>(choices), choices);
+    metrics_.requestsWaiting += requests;
 }
 
 void Recorder::refused() {
@@ -56,14 +55,15 @@ void Recorder::drafted(std::size_t tokens, std::size_t accepted) {
     for (std::size_t i = 0; i < accepted; ++i) ++metrics_.draftAcceptedAt[i];
 }
 
-void Recorder::promptRead(std::size_t tokens) {
+void Recorder::promptRead(std::size_t tokens, std::size_t cached) {
     const std::lock_guard lock(mutex_);
     metrics_.promptTokens += tokens;
+    metrics_.promptCachedTokens += cached;
 }
 
-void Recorder::imageFound() {
+void Recorder::imagesFound(std::size_t images) {
     const std::lock_guard lock(mutex_);
-    ++metrics_.imageCacheHits;
+    metrics_.imageCacheHits += images;
 }
 
 void Recorder::imageEncoded(double seconds) {
@@ -93,10 +93,17 @@ void Recorder::nextToken(Clock::time_point when, double gapSeconds) {
     gaps_.add(when, gapSeconds);
 }
 
-void Recorder::idle(double seconds, const RoleSeconds& total) {
+void Recorder::idleBegins() {
     const std::lock_guard lock(mutex_);
-    metrics_.idleSeconds += seconds;
-    busy_.add(Clock::now(), total);
+    idleSince_ = Clock::now();
+}
+
+void Recorder::idleEnds(const RoleSeconds& total) {
+    const std::lock_guard lock(mutex_);
+    const Clock::time_point now = Clock::now();
+    metrics_.idleSeconds += secondsOf(now - *idleSince_);
+    idleSince_.reset();
+    busy_.add(now, total);
 }
 
 void Recorder::step(std::size_t tokens, bool hasPrompt, const RoleSeconds& total) {
@@ -149,21 +156,31 @@ void Recorder::ended(const EndedRequest& request) {
     }
 }
 
+void Recorder::answered(std::size_t choices, std::int32_t mostTokens) {
+    const std::lock_guard lock(mutex_);
+    metrics_.histograms.choices.observe(static_cast<double>(choices));
+    metrics_.histograms.mostGenerated.observe(mostTokens);
+}
+
 Metrics Recorder::read() const {
-    std::vector<std::vector<float>> windows;
+    std::vector<float> gaps;  // of the longest window; the others are its beginnings
+    std::vector<std::size_t> counts;
     Metrics result;
     const Clock::time_point now = Clock::now();
     {
         const std::lock_guard lock(mutex_);
         result = metrics_;
+        if (idleSince_) result.idleSeconds += secondsOf(now - *idleSince_);
         const RoleSeconds shares = busy_.shares(now);
         result.attentionShare = shares.attention;
         result.ffnShare = shares.ffn;
         result.linkShare = shares.link;
-        for (const double seconds : RecentGaps::kSeconds) windows.push_back(gaps_.last(seconds, now));
+        for (const double seconds : RecentGaps::kSeconds) counts.push_back(gaps_.count(seconds, now));
+        gaps = gaps_.last(RecentGaps::kSeconds[counts.size() - 1], now);
     }
-    for (std::size_t i = 0; i < windows.size(); ++i) {
-        result.tokenTimes.push_back(tokenTimes(RecentGaps::kSeconds[i], std::move(windows[i])));
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        const auto end = gaps.begin() + static_cast<std::ptrdiff_t>(counts[i]);
+        result.tokenTimes.push_back(tokenTimes(RecentGaps::kSeconds[i], {gaps.begin(), end}));
     }
     return result;
 }

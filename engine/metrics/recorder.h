@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "engine/engine.h"
@@ -31,25 +32,30 @@ public:
 
     void kvLayout(std::uint64_t blocks, std::uint64_t blockTokens);
     void load(const Load& load);
-    void submitted(std::size_t choices);  // they wait now
+    void submitted(std::size_t requests);  // they wait now
     void refused();
     void admitted(std::size_t queryTokens, std::size_t hitTokens);
     void preempted();
     /// Speculative decoding is on: at most `most` tokens a draft.
     void drafting(std::string method, std::size_t most);
     void drafted(std::size_t tokens, std::size_t accepted);
-    void promptRead(std::size_t tokens);
-    void imageFound();
+    /// `cached` of the tokens were in the prefix cache.
+    void promptRead(std::size_t tokens, std::size_t cached);
+    void imagesFound(std::size_t images);
     void imageEncoded(double seconds);
     void imageFailed(double seconds);
     void firstToken(double ttftSeconds);
     void nextToken(Clock::time_point when, double gapSeconds);
-    void idle(double seconds, const RoleSeconds& total);
+    /// There is nothing to do from now on, until idleEnds().
+    void idleBegins();
+    void idleEnds(const RoleSeconds& total);
     /// One step of `tokens` tokens, `total` after it.
     void step(std::size_t tokens, bool hasPrompt, const RoleSeconds& total);
     /// Drawing the tokens of that step took `seconds`, those of a draft after the first not counted.
     void sampled(double seconds, bool hasPrompt);
     void ended(const EndedRequest& request);
+    /// All `choices` answers to one prompt have ended, the longest with `mostTokens`.
+    void answered(std::size_t choices, std::int32_t mostTokens);
 
     [[nodiscard]] Metrics read() const;
 
@@ -59,6 +65,7 @@ private:
     RecentGaps gaps_;
     BusyWindow busy_;
     RoleSeconds total_;
+    std::optional<Clock::time_point> idleSince_;
 };
 
 }  // namespace step3::metrics

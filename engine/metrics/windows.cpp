@@ -9,19 +9,18 @@ namespace {
 
 constexpr std::chrono::seconds kBusyWindow(1);
 
-double secondsOf(Clock::duration duration) {
-    return std::chrono::duration<double>(duration).count();
-}
-
 }  // namespace
 
 TokenTimes tokenTimes(double seconds, std::vector<float> gaps) {
     TokenTimes times{seconds, gaps.size()};
     if (gaps.empty()) return times;
-    std::sort(gaps.begin(), gaps.end());
+    auto sorted = gaps.begin();  // all before it are in their places, as far as the next quantile can tell
     const auto quantile = [&](double q) {
-        const auto rank = static_cast<std::size_t>(std::ceil(q * static_cast<double>(gaps.size())));
-        return static_cast<double>(gaps[std::max<std::size_t>(rank, 1) - 1]);
+        const auto rank = static_cast<std::ptrdiff_t>(std::ceil(q * static_cast<double>(gaps.size())));
+        const auto place = gaps.begin() + std::max<std::ptrdiff_t>(rank, 1) - 1;
+        std::nth_element(sorted, place, gaps.end());
+        sorted = place;
+        return static_cast<double>(*place);
     };
     times.p50 = quantile(0.5);
     times.p90 = quantile(0.9);
@@ -35,11 +34,15 @@ void RecentGaps::add(Clock::time_point when, double gap) {
     while (gaps_.size() > kMost || secondsOf(when - gaps_.front().when) > kLongest) gaps_.pop_front();
 }
 
+std::size_t RecentGaps::count(double seconds, Clock::time_point now) const {
+    const auto isOlder = [&](const Gap& gap) { return secondsOf(now - gap.when) > seconds; };
+    return static_cast<std::size_t>(gaps_.end() - std::partition_point(gaps_.begin(), gaps_.end(), isOlder));
+}
+
 std::vector<float> RecentGaps::last(double seconds, Clock::time_point now) const {
-    std::vector<float> result;
-    for (auto gap = gaps_.rbegin(); gap != gaps_.rend() && secondsOf(now - gap->when) <= seconds; ++gap) {
-        result.push_back(gap->seconds);
-    }
+    std::vector<float> result(count(seconds, now));
+    std::transform(gaps_.rbegin(), gaps_.rbegin() + static_cast<std::ptrdiff_t>(result.size()), result.begin(),
+                   [](const Gap& gap) { return gap.seconds; });
     return result;
 }
 

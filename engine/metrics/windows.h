@@ -10,6 +10,10 @@ namespace step3::metrics {
 
 using Clock = std::chrono::steady_clock;
 
+inline double secondsOf(Clock::duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
 /// Time per output token over the last `seconds`: exact quantiles of the gaps between the tokens of each request.
 struct TokenTimes {
     double seconds = 0;       // length of the window
@@ -27,7 +31,9 @@ public:
     static constexpr double kSeconds[] = {10, 60};  // the windows that are reported
 
     void add(Clock::time_point when, double gap);
-    /// The gaps of the last `seconds` before `now`.
+    /// How many there were in the last `seconds` before `now`.
+    [[nodiscard]] std::size_t count(double seconds, Clock::time_point now) const;
+    /// The gaps of the last `seconds` before `now`, newest first.
     [[nodiscard]] std::vector<float> last(double seconds, Clock::time_point now) const;
 
 private:

@@ -14,6 +14,16 @@ std::size_t ActiveRequest::missingPicture() const {
     return pictures.size();
 }
 
+std::size_t ActiveRequest::cachedPictures() const {
+    std::size_t count = 0;
+    std::size_t rowEnd = 0;
+    for (const std::int32_t rows : prompt.tokens.pictureRows) {
+        rowEnd += static_cast<std::size_t>(rows);
+        count += static_cast<std::size_t>(prompt.tokens.rowPositions[rowEnd - 1]) < fed ? 1 : 0;
+    }
+    return count;
+}
+
 std::vector<float> ActiveRequest::splice(afd::Pipeline& pipeline, std::size_t begin, std::size_t end,
                                          std::size_t hiddenSize) const {
     const auto& positions = prompt.tokens.rowPositions;

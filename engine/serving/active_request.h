@@ -17,6 +17,13 @@
 
 namespace step3::serving {
 
+/// The answers to one prompt that were asked for at once. Of the scheduler thread.
+struct Choices {
+    std::size_t count = 1;  // n
+    std::size_t ended = 0;
+    std::int32_t mostTokens = 0;  // of those that have ended
+};
+
 /// A request from submit to its last event. All but `cancelled` belongs to the scheduler thread once it is queued.
 struct ActiveRequest {
     ActiveRequest(RequestId requestId, Prompt requestPrompt, const Request& request, EventSink eventSink,
@@ -51,7 +58,9 @@ struct ActiveRequest {
     std::int32_t priority;
     EventSink sink;
     std::shared_ptr<const ActiveRequest>
-        leader;              // reads the prompt that this one shares; read before this one is admitted
+        leader;  // reads the prompt that this one shares; read before this one is admitted
+    std::shared_ptr<Choices> choices;
+    bool isFirst = true;     // of these
     std::int32_t maxTokens;  // what params, context and KV memory leave
 
     std::vector<std::int32_t> tokens;  // prompt and answer so far
@@ -81,6 +90,8 @@ struct ActiveRequest {
     /// The first picture that is needed and has not been encoded, or their number. A picture is not needed if all its
     /// rows are in the cache.
     [[nodiscard]] std::size_t missingPicture() const;
+    /// Pictures of which no row is needed.
+    [[nodiscard]] std::size_t cachedPictures() const;
     [[nodiscard]] bool hasAllPictures() const { return missingPicture() == pictures.size(); }
     [[nodiscard]] bool hasReadPrompt() const { return promptRead == promptTokens(); }
     /// Has begun its answer, and all but its latest token is in the cache.

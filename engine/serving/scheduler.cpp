@@ -106,6 +106,7 @@ std::vector<RequestId> Scheduler::submit(Prompt prompt, const Request& request, 
         for (RequestId& id : ids) id = nextId_++;
     }
     std::vector<Queued> choices;
+    const auto together = std::make_shared<Choices>(Choices{sinks.size()});
     for (std::size_t i = 0; i < sinks.size(); ++i) {
         Request choice = request;
         if (choice.sampling.seed) *choice.sampling.seed += i;
@@ -113,6 +114,8 @@ std::vector<RequestId> Scheduler::submit(Prompt prompt, const Request& request, 
                                                           static_cast<std::int32_t>(room), model_.tokenizer,
                                                           model_.vocabSize));
         choices.back()->submitted = submitted;
+        choices.back()->choices = together;
+        choices.back()->isFirst = i == 0;
         if (i > 0) choices.back()->leader = choices.front();
     }
     {
@@ -191,9 +194,9 @@ bool Scheduler::takeIncoming() {
     std::unique_lock lock(mutex_);
     const auto hasWork = [&] { return stopping_ || !incoming_.empty() || !running_.empty() || !waiting_.empty(); };
     if (!hasWork()) {
-        const auto start = Clock::now();
+        recorder_.idleBegins();
         wake_.wait(lock, hasWork);
-        recorder_.idle(seconds(Clock::now() - start), roleSeconds());
+        recorder_.idleEnds(roleSeconds());
     }
     for (Queued& request : incoming_) insertInOrder(waiting_, std::move(request));
     incoming_.clear();
@@ -283,7 +286,11 @@ void Scheduler::admit() {
             request->admittedBefore = true;
             request->admitted = Clock::now();
             request->cachedTokens = static_cast<std::int32_t>(request->fed);
-            if (limits_.prefixCache) recorder_.admitted(request->promptTokens(), request->fed);
+            if (limits_.prefixCache && !request->wantsPromptLogits()) {
+                recorder_.admitted(request->promptTokens(), request->fed);
+            }
+            // A picture is looked up once for all answers.
+            if (request->isFirst) recorder_.imagesFound(request->cachedPictures());
             emit(*request,
                  PrefillProgress{0, static_cast<std::int32_t>(request->promptTokens()),
                                  request->tokenIds ? request->prompt.tokens.ids : std::vector<std::int32_t>{}});
@@ -300,7 +307,7 @@ bool Scheduler::encodeOnePicture() {
         const auto& picture = request->prompt.images[index];
         ImageRows rows = imageCache_.find(picture);
         if (rows) {
-            recorder_.imageFound();
+            if (request->isFirst) recorder_.imagesFound(1);
         } else {
             const auto start = Clock::now();
             const bool ok = guarded(

@@ -28,7 +28,8 @@ void Scheduler::reportPrompt(ActiveRequest& request, std::size_t begin, std::spa
             progress.logprobs.push_back(logprobOf(row, ids[t], request.promptLogprobs));
         }
     }
-    recorder_.promptRead(read - request.promptRead);
+    const auto cached = static_cast<std::size_t>(request.cachedTokens);  // the first ones
+    recorder_.promptRead(read - request.promptRead, std::min(read, cached) - std::min(request.promptRead, cached));
     request.promptRead = read;
     emit(request, progress);
 }
@@ -148,6 +149,9 @@ void Scheduler::fail(ActiveRequest& request, ErrorCode code, const std::string& 
 void Scheduler::recordEnd(const ActiveRequest& request, FinishReason reason) {
     recorder_.ended({reason, request.usage(), seconds(Clock::now() - request.submitted), request.admittedBefore,
                      request.maxTokens, request.preemptions});
+    Choices& choices = *request.choices;
+    choices.mostTokens = std::max(choices.mostTokens, request.completionTokens);
+    if (++choices.ended == choices.count) recorder_.answered(choices.count, choices.mostTokens);
 }
 
 /// The counters are published before the last event is sent, so that who has seen it also sees them.

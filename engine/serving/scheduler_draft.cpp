@@ -73,11 +73,12 @@ void Scheduler::takeTokens(Draw& first) {
     const std::vector<std::int32_t> draft = std::exchange(request.draft, {});
     const auto width = static_cast<std::size_t>(model_.vocabSize);
     std::size_t accepted = 0;
-    for (Draw next = std::move(first); !request.cancelled; next.logits = next.logits.subspan(width)) {
+    for (Draw next = std::move(first); !request.cancelled && !request.retired;
+         next.logits = next.logits.subspan(width)) {
         if (accepted > 0) draw(next);
         takeToken(next);
-        if (request.retired || accepted == draft.size() || next.id != draft[accepted]) break;
-        ++accepted;
+        if (accepted == draft.size() || next.id != draft[accepted]) break;
+        ++accepted;  // also if it ends the answer
     }
     if (draft.empty()) return;
     recorder_.drafted(draft.size(), accepted);

@@ -6,11 +6,12 @@ import pytest
 from step3_server import Server
 
 BINARY = os.environ["STEP3_COMMAND"]
-OPTIONS = ("--threads", "2", "--kv-memory", "0.25")
+OPTIONS = ("--threads", "2")
 
 
 def running(*options, environment=None):
-    server = Server(BINARY, *OPTIONS, *options, environment=environment)
+    memory = () if "--kv-memory" in options else ("--kv-memory", "0.25")
+    server = Server(BINARY, *OPTIONS, *memory, *options, environment=environment)
     try:
         yield server
     finally:

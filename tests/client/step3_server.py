@@ -108,6 +108,24 @@ def wait_until(condition, seconds=60):
         time.sleep(0.02)
 
 
+def parse_metrics(text):
+    """{family: (type, [(series, labels, value)])}; also checks the order that text format 0.0.4 asks for."""
+    families, current = {}, None
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            current = line.split(" ")[2]
+            assert current not in families, f"{current} twice"
+        elif line.startswith("# TYPE "):
+            name, kind = line.split(" ")[2:]
+            assert name == current
+            families[name] = (kind, [])
+        else:
+            series, labels, value = re.fullmatch(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)', line).groups()
+            assert series == current or series[len(current):] in ("_bucket", "_sum", "_count")
+            families[current][1].append((series, dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels or "")), float(value)))
+    return families
+
+
 def sse_events(body):
     """(event name or None, data) of each event of a stream; comments are skipped."""
     events = []

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from conftest import running
-from step3_server import image_part, user, wait_until
+from step3_server import image_part, parse_metrics, user, wait_until
 
 ITL = "0.01 0.025 0.05 0.075 0.1 0.15 0.2 0.3 0.4 0.5 0.75 1.0 2.5 5.0 7.5 10.0 20.0 40.0 80.0 +Inf"
 TTFT = ("0.001 0.005 0.01 0.02 0.04 0.06 0.08 0.1 0.25 0.5 0.75 1.0 2.5 5.0 7.5 10.0 20.0 40.0 80.0 160.0 640.0 2560.0 +Inf")
@@ -110,24 +110,6 @@ def test_full_queue(narrow):
     with narrow.client().with_options(max_retries=10) as client:
         assert client.chat.completions.create(model=narrow.model, messages=[user("hi")], max_tokens=1).choices
     assert narrow.metric('vllm:admission_rejections_total{model_name="step3-mini",reason="max_num_queued_reqs"}') >= 1
-
-
-def parse_metrics(text):
-    """{family: (type, [(series, labels, value)])}; also checks the order that text format 0.0.4 asks for."""
-    families, current = {}, None
-    for line in text.splitlines():
-        if line.startswith("# HELP "):
-            current = line.split(" ")[2]
-            assert current not in families, f"{current} twice"
-        elif line.startswith("# TYPE "):
-            name, kind = line.split(" ")[2:]
-            assert name == current
-            families[name] = (kind, [])
-        else:
-            series, labels, value = re.fullmatch(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)', line).groups()
-            assert series == current or series[len(current):] in ("_bucket", "_sum", "_count")
-            families[current][1].append((series, dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels or "")), float(value)))
-    return families
 
 
 @pytest.fixture(scope="module")

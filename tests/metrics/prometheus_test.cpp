@@ -134,7 +134,8 @@ TEST_CASE("prometheus: the values are the metrics'") {
     metrics.finishedLength = 4;
     metrics.requestsFailed = 5;
     metrics.promptTokens = 100;
-    metrics.prefixHitTokens = 64;
+    metrics.promptCachedTokens = 64;
+    metrics.prefixHitTokens = 80;  // 16 of a prompt that has not been read yet
     metrics.imagesEncoded = 1;
     metrics.imageCacheHits = 2;
     metrics.kvBlocks = 8;
@@ -170,6 +171,8 @@ TEST_CASE("prometheus: the values are the metrics'") {
           "5.0");
     CHECK(page.samples.at(
               "vllm:prompt_tokens_by_source_total{engine=\"0\",source=\"local_compute\",model_name=\"m\"}") == "36.0");
+    CHECK(page.samples.at("vllm:prompt_tokens_cached_total" + labels) == "64.0");
+    CHECK(page.samples.at("vllm:prefix_cache_hits_total" + labels) == "80.0");
     CHECK(page.samples.at("vllm:inter_token_latency_seconds_count" + labels) == "7.0");
     CHECK(page.samples.at("vllm:inter_token_latency_seconds_bucket{engine=\"0\",model_name=\"m\",le=\"0.01\"}") ==
           "0.0");

@@ -46,6 +46,27 @@ TEST_CASE("recorder: what ended, by reason, and its times") {
     CHECK(h.decode.sum() == Approx(5 * 4));
     CHECK(h.prefillComputed.sum() == Approx(5 * 36));
     CHECK(h.timePerToken.count() == 5);
+    CHECK(h.choices.count() == 0);
+    recorder.answered(3, 40);
+    CHECK(recorder.read().histograms.choices.count() == 1);
+    CHECK(recorder.read().histograms.choices.sum() == 3);
+    CHECK(recorder.read().histograms.mostGenerated.sum() == 40);
+}
+
+TEST_CASE("recorder: idle time grows while it lasts") {
+    Recorder recorder(1000);
+    const auto waitBeyond = [&](double before) {
+        double now = before;
+        while (now <= before) now = recorder.read().idleSeconds;
+        return now;
+    };
+    CHECK(recorder.read().idleSeconds == 0);
+    recorder.idleBegins();
+    const double during = waitBeyond(waitBeyond(0));
+    recorder.idleEnds({});
+    const double after = recorder.read().idleSeconds;
+    CHECK(after >= during);
+    CHECK(recorder.read().idleSeconds == after);
 }
 
 TEST_CASE("recorder: tokens, steps and load") {
@@ -53,10 +74,9 @@ TEST_CASE("recorder: tokens, steps and load") {
     recorder.kvLayout(10, 64);
     recorder.submitted(3);
     CHECK(recorder.read().requestsWaiting == 3);
-    CHECK(recorder.read().histograms.choices.count() == 3);
     recorder.load({1, 2, 10, 4, 5});
     recorder.admitted(200, 128);
-    recorder.promptRead(200);
+    recorder.promptRead(200, 128);
     recorder.firstToken(0.5);
     recorder.nextToken(Clock::now(), 0.02);
     recorder.nextToken(Clock::now(), 0.04);
@@ -65,7 +85,7 @@ TEST_CASE("recorder: tokens, steps and load") {
     recorder.step(1, false, {0.11, 0.23, 0, 0.024});
     recorder.sampled(0.001, false);
     recorder.imageEncoded(0.3);
-    recorder.imageFound();
+    recorder.imagesFound(2);
     recorder.refused();
     recorder.preempted();
     recorder.drafting("mtp", 3);
@@ -86,6 +106,7 @@ TEST_CASE("recorder: tokens, steps and load") {
     CHECK(m.prefixQueryTokens == 200);
     CHECK(m.prefixHitTokens == 128);
     CHECK(m.promptTokens == 200);
+    CHECK(m.promptCachedTokens == 128);
     CHECK(m.generationTokens == 3);
     CHECK(m.lastTtftSeconds == 0.5);
     CHECK(m.histograms.interToken.count() == 2);
@@ -104,7 +125,7 @@ TEST_CASE("recorder: tokens, steps and load") {
     CHECK(m.tokenTimes[0].count == 2);
     CHECK(m.tokenTimes[0].p99 == Approx(0.04));
     CHECK(m.imagesEncoded == 1);
-    CHECK(m.imageCacheHits == 1);
+    CHECK(m.imageCacheHits == 2);
     CHECK(m.requestsRefused == 1);
     CHECK(m.preemptions == 1);
     CHECK(m.steps == 2);

@@ -262,6 +262,21 @@ TEST_CASE("prompt lookup on a repetitive text saves steps and changes nothing") 
     CHECK(steps[1] < 35);
 }
 
+TEST_CASE("a drafted token that ends the answer counts as accepted") {
+    Machine machine(makePromptLookupDrafter(), {}, [](FakePipeline& pipeline) {
+        pipeline.shape = [](const FakePipeline::History& history, std::span<float> row) {
+            row[static_cast<std::size_t>((history.back() + 1) % 7)] = 10;
+        };
+    });
+    Request request;
+    request.sampling.stop = {"g"};
+    machine.submit("abcdefgabcdefgabc", request);
+    CHECK(textOf(machine.log.wait()) == "def");
+    const Metrics metrics = machine.scheduler->metrics();
+    CHECK(metrics.generationTokens == 4);
+    CHECK(metrics.draftTokensAccepted == 3);  // e, f, g after d
+}
+
 TEST_CASE("drafts take no memory from others") {
     for (const std::int64_t memory : {60, 64, 68, 80}) {
         CAPTURE(memory);

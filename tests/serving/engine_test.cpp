@@ -238,7 +238,7 @@ TEST_CASE("the same seed gives the same text, another seed another") {
 }
 
 TEST_CASE("a picture sent again is not encoded again") {
-    OpenOptions noPrefixes = options("tiny-fp8");  // or the picture would not even be looked for
+    OpenOptions noPrefixes = options("tiny-fp8");  // or its rows would not even be needed
     noPrefixes.prefixCache = false;
     const auto engine = Engine::open(noPrefixes);
     EventLog log;

@@ -143,7 +143,9 @@ TEST_CASE("the second turn of a conversation reads only what is new and answers 
           static_cast<std::uint64_t>(first.usage.promptTokens) + static_cast<std::uint64_t>(second.usage.promptTokens));
     CHECK(metrics.prefixHitTokens == static_cast<std::uint64_t>(second.usage.cachedTokens));
     CHECK(metrics.promptTokens == metrics.prefixQueryTokens);
+    CHECK(metrics.promptCachedTokens == metrics.prefixHitTokens);
     CHECK(metrics.imagesEncoded == 1);
+    CHECK(metrics.imageCacheHits == 1);  // its rows are in the blocks that were found
     CHECK(metrics.kvBlocksUsed == 0);
     CHECK(metrics.kvBlocksCached > 0);
     CHECK(plain->metrics().prefixQueryTokens == 0);

@@ -154,6 +154,11 @@ TEST_CASE("several answers share a prompt that is read once, each with its own e
             CHECK(textOf(machine.log.wait(i)) == "yz");
             CHECK(finishedOf(machine.log.wait(i)).usage.promptTokens == 7);
         }
+        const Metrics metrics = machine.scheduler->metrics();
+        CHECK(metrics.finishedStop == 3);
+        CHECK(metrics.histograms.choices.count() == 1);  // one question for three answers
+        CHECK(metrics.histograms.choices.sum() == 3);
+        CHECK(metrics.histograms.mostGenerated.sum() == 3);  // y, z and the end
     }
     CHECK(steps[0] == std::vector<std::size_t>{4});  // the others wait for the first
     CHECK(steps[1] == std::vector<std::size_t>{3});
