@@ -57,7 +57,7 @@ private:
     const Reporter& reporter_;
 };
 
-void writeLoad(Page& page, const Metrics& m, const Reporter& reporter) {
+void writeLoad(Page& page, const Metrics& m) {
     page.gauge("vllm:num_requests_running", "Requests whose tokens are being computed.", number(m.requestsRunning));
     page.gauge("vllm:num_requests_waiting", "Requests waiting for a place.", number(m.requestsWaiting));
     page.split("vllm:num_requests_waiting_by_reason", "gauge", "Waiting requests by what they wait for.", "reason",
@@ -66,11 +66,18 @@ void writeLoad(Page& page, const Metrics& m, const Reporter& reporter) {
                "sleep_state", {{"awake", 1}, {"weights_offloaded", 0}, {"discard_all", 0}});
     page.gauge("vllm:kv_cache_usage_perc", "Share of the KV cache that requests hold, 0 to 1.",
                ratio(number(m.kvBlocksUsed), number(m.kvBlocks)));
-    page.gauge("vllm:cache_config_info", "The KV cache's layout.", 1,
+}
+
+/// As vLLM has it: without the label `model_name`.
+void writeCacheLayout(PrometheusWriter& out, const Metrics& m, const Reporter& reporter) {
+    out.family("vllm:cache_config_info", "gauge", "The KV cache's layout.");
+    out.sample("vllm:cache_config_info",
                {{"block_size", std::to_string(m.kvBlockTokens)},
                 {"cache_dtype", reporter.kvFormat},
                 {"enable_prefix_caching", reporter.prefixCache ? "True" : "False"},
-                {"num_gpu_blocks", std::to_string(m.kvBlocks)}});
+                {"engine", reporter.engine},
+                {"num_gpu_blocks", std::to_string(m.kvBlocks)}},
+               1);
 }
 
 void writeCounters(Page& page, const Metrics& m) {
@@ -297,11 +304,12 @@ void writeMemory(PrometheusWriter& out, const Metrics& m, const ModelInfo& model
 void writeEngineMetrics(PrometheusWriter& out, const Metrics& metrics, const ModelInfo& model,
                         const Reporter& reporter) {
     Page page(out, reporter);
-    writeLoad(page, metrics, reporter);
+    writeLoad(page, metrics);
     writeCounters(page, metrics);
     writeDrafts(page, metrics);
     writeHistograms(page, metrics.histograms);
     writeRejections(out, metrics, reporter);
+    writeCacheLayout(out, metrics, reporter);
     writeStages(out, metrics, reporter);
     writeLink(out, metrics, model, reporter);
     writeMemory(out, metrics, model, reporter);

@@ -168,7 +168,7 @@ def test_label_values(page, model):
     assert values("vllm:prompt_tokens_cached_by_source_total", "source") == {"device", "host", "disk", "p2p", "external_unspecified"}
     assert values("vllm:num_requests_running", "model_name") == {model} and values("vllm:num_requests_running", "engine") == {"0"}
     (info,) = page["vllm:cache_config_info"][1]
-    assert info[2] == 1 and {"block_size", "num_gpu_blocks", "cache_dtype", "engine"} <= set(info[1])
+    assert info[2] == 1 and set(info[1]) == {"block_size", "num_gpu_blocks", "cache_dtype", "enable_prefix_caching", "engine"}
 
 
 @pytest.mark.parametrize("name,kind,labels", [
