@@ -61,7 +61,7 @@ std::string logLine(const AccessRecord& record, std::chrono::steady_clock::time_
         line["ttft_ms"] = milliseconds(generation->ttftSeconds);
         line["tpot_ms"] = milliseconds(generation->tpotSeconds);
     }
-    if (!record.error.empty()) line["error"] = record.error;
+    if (!record.error.empty()) line["error"] = record.error.substr(0, kLoggedErrorBytes);
     if (!record.body.empty()) line["body"] = record.body;
     return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

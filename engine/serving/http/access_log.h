@@ -42,6 +42,7 @@ struct AccessRecord {
     std::string body;
 };
 inline constexpr std::size_t kLoggedBodyBytes = 8U << 10;
+inline constexpr std::size_t kLoggedErrorBytes = 1U << 10;  // it may name what the client sent, such as a model
 
 /// What /metrics counts of it; nothing for the routes that watch the server itself, as in vLLM.
 std::optional<metrics::HttpRequest> countedRequest(const AccessRecord& record,

@@ -379,12 +379,13 @@ TEST_CASE("one line of JSON a request, without what was said") {
     running.post(kChat, secret, "X-Request-Id: r1\r\n");
     running.get("/nowhere/my%20secret");
     running.post(kChat, R"({"messages":[]})");
+    running.post(kChat, R"({"messages":[],"model":")" + std::string(100'000, 'm') + R"("})");
     std::vector<std::string> lines;
-    for (int i = 0; lines.size() < 3 && i < 2000; ++i) {
+    for (int i = 0; lines.size() < 4 && i < 2000; ++i) {
         lines = running.log();
         std::this_thread::sleep_for(1ms);
     }
-    REQUIRE(lines.size() == 3);
+    REQUIRE(lines.size() == 4);
     const Json first = Json::parse(lines[0]);
     CHECK(first["request_id"] == "r1");
     CHECK(first["remote"] == "127.0.0.1");
@@ -397,6 +398,7 @@ TEST_CASE("one line of JSON a request, without what was said") {
     CHECK(first["stream"] == false);
     CHECK(Json::parse(lines[1])["route"] == "unknown");
     CHECK(Json::parse(lines[2])["error"] == "messages must not be empty");
+    CHECK(Json::parse(lines[3])["error"].get<std::string>().size() == kLoggedErrorBytes);
     for (const std::string& line : lines) {
         CHECK(line.find("secret") == std::string::npos);
         CHECK(line.find('\n') == std::string::npos);
