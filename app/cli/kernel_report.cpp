@@ -62,6 +62,8 @@ std::vector<KernelRow> kernelRows() {
         row("moe/silu_mul", cpu, &KernelTable::siluMul),
         row("moe/add_scaled", cpu, &KernelTable::addScaled),
         row("moe/scale_add", cpu, &KernelTable::scaleAdd),
+        row("moe/all_finite", cpu, &KernelTable::allFinite),
+        row("sampling/exp_scaled", cpu, &KernelTable::expScaled),
         row("vision/attend", vision, &VisionTable::attend),
         row("vision/add_layer_norm", vision, &VisionTable::addLayerNorm),
         row("vision/quick_gelu", vision, &VisionTable::quickGelu),

@@ -51,7 +51,7 @@ CpuAttention::CpuAttention(std::shared_ptr<const model::Checkpoint> checkpoint, 
       kernels_(kernels),
       config_(checkpoint_->config().text),
       kv_(std::make_shared<KvPool>(config_.numLayers, config_.headDim, kv)),
-      guard_(checkpoint_),
+      guard_(checkpoint_, kernels_),
       rope_(config_.ropeTheta, config_.headDim) {
     if (config_.headDim % 2 != 0 || config_.headDim > kernels::kAttendMostDim) {
         throw Error(ErrorCode::kUnsupported, "config.json: head_dim: expected an even number up to " +

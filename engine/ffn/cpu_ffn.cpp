@@ -24,7 +24,7 @@ CpuFfn::CpuFfn(std::shared_ptr<const model::Checkpoint> checkpoint, kernels::Thr
       hidden_(checkpoint_->config().text.hiddenSize),
       topK_(checkpoint_->config().text.topK),
       experts_(checkpoint_->config().text.numExperts),
-      guard_(checkpoint_),
+      guard_(checkpoint_, kernels_),
       cache_(checkpoint_->expertCache()) {
     const model::TextConfig& config = checkpoint_->config().text;
     layers_.resize(static_cast<std::size_t>(config.numLayers));

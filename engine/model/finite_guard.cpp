@@ -1,20 +1,10 @@
 #include "engine/model/finite_guard.h"
 
 #include <atomic>
-#include <cmath>
 
 #include "engine/model/finite.h"
 
 namespace step3::model {
-namespace {
-
-bool allFinite(std::span<const float> values) {
-    bool finite = true;
-    for (const float value : values) finite &= std::abs(value) <= 3.4028235e38F;  // without a branch; false for NaN
-    return finite;
-}
-
-}  // namespace
 
 void checkTensor(const Checkpoint& checkpoint, const TensorSpec& spec) {
     const Tensor* tensor = checkpoint.find(spec.name);
@@ -42,7 +32,8 @@ bool FiniteGuard::concerns(const TensorSpec& spec, std::int64_t layer) {
 }
 
 void FiniteGuard::check(std::span<const float> values, std::int64_t layer) {
-    if (allFinite(values) || sound_.count(layer) > 0) return;
+    const bool finite = kernels_.allFinite(values.data(), static_cast<std::int64_t>(values.size()));
+    if (finite || sound_.count(layer) > 0) return;
     checkLayer(layer);
     sound_.insert(layer);
 }

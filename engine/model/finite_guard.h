@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "engine/model/checkpoint.h"
+#include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/thread_pool.h"
 
 namespace step3::model {
@@ -17,7 +18,8 @@ namespace step3::model {
 /// looked through when they are first used.
 class FiniteGuard {
 public:
-    explicit FiniteGuard(std::shared_ptr<const Checkpoint> checkpoint) : checkpoint_(std::move(checkpoint)) {}
+    FiniteGuard(std::shared_ptr<const Checkpoint> checkpoint, const kernels::KernelTable& kernels)
+        : checkpoint_(std::move(checkpoint)), kernels_(kernels) {}
 
     /// `values` are results of text layer `layer`; kHead: logits. Throws Error kInvalidData naming file and tensor if
     /// they are not finite and a weight they depend on is not: of the layer, and of what comes before the first layer
@@ -34,6 +36,7 @@ private:
     void checkLayer(std::int64_t layer) const;
 
     std::shared_ptr<const Checkpoint> checkpoint_;
+    const kernels::KernelTable& kernels_;
     std::set<std::int64_t> sound_;          // layers looked through without a finding
     std::unordered_set<const void*> used_;  // mapped E4M3 matrices without NaN
 };

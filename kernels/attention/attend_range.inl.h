@@ -10,6 +10,7 @@
 
 #include "kernels/attention/attend_tiles.inl.h"
 #include "kernels/attention/kv_rows.inl.h"
+#include "kernels/cpu/for_tiles.h"
 #include "kernels/cpu/kernel_table.h"
 
 namespace step3::kernels::STEP3_ISA_NAMESPACE {
@@ -62,24 +63,26 @@ inline void softmaxRow(float* scores, Index visible, float& maximum, float& corr
     sum = sum * correction + reduceAdd(total);
 }
 
-/// Calls body.template operator()<M>(first row) over the rows in tiles of M, what is left over in smaller ones.
-template <int M, typename Body>
-inline void forRows(Index row, Index rows, Body body) {
-    for (; row + M <= rows; row += M) body.template operator()<M>(row);
-    if constexpr (M > 1) {
-        if (row < rows) forRows<M - 1>(row, rows, body);
-    }
-}
-
 inline Index tilesOfRows(Index rows) {
     return (rows + kAttendRows - 1) / kAttendRows;
+}
+
+/// Calls body.template operator()<M>(first row) over the rows in tiles of nearly equal height: a tile of one or two
+/// rows has too few sums to keep the processor busy.
+template <typename Body>
+inline void forRows(Index rows, Body body) {
+    const auto height = [](Index left) {
+        const Index tiles = tilesOfRows(left);
+        return (left + tiles - 1) / tiles;
+    };
+    forTiles<kAttendRows>(rows, height, body);
 }
 
 /// Scores of keys [first, first + count) of a page, which lie at `key`.
 template <typename Numbers>
 void scoreKeys(AttendState& state, Index rows, const char* key, Index keyBytes, Index first, Index count,
                Prefetch& ahead) {
-    forRows<kAttendRows>(0, rows, [&]<int M>(Index row) {
+    forRows(rows, [&]<int M>(Index row) {
         for (Index s = 0; s < count; s += kScoreKeys) {
             const char* at[kScoreKeys];
             for (Index j = 0; j < kScoreKeys; ++j) at[j] = key + (s + j < count ? s + j : count - 1) * keyBytes;
@@ -94,7 +97,7 @@ template <typename Numbers>
 void sumColumns(AttendState& state, Index rows, const std::int32_t* visible, const char* v, Index valueBytes,
                 Index column, Index width, Prefetch& ahead) {
     const auto tile = [&]<int C>(Index d) {
-        forRows<kAttendRows>(0, rows, [&]<int M>(Index row) {
+        forRows(rows, [&]<int M>(Index row) {
             Index keys = 0;
             for (Index i = row; i < row + M; ++i) keys = visible[i] > keys ? visible[i] : keys;
             sumTile<Numbers, M, C>(state.scores + row * kAttendMostKeys, kAttendMostKeys, v + d * Numbers::kBytes,

@@ -112,7 +112,7 @@ void mfaAttention(const KernelTable& kernels, ThreadPool& pool, MfaWorkspace& wo
     // Blocks of rows, a multiple of the tile height where there are enough of them; small work stays in one piece. Key
     // ranges go to different threads only if the rows alone do not keep all threads busy.
     std::int64_t block = kMostRows;
-    const bool alone = threads == 1 || work <= kInlineWork;
+    const bool alone = pool.runsInline(work);
     if (!alone) block = std::clamp<std::int64_t>(roundUp((rows + 2 * threads - 1) / (2 * threads), 6), 6, kMostRows);
 
     std::vector<Piece> pieces;

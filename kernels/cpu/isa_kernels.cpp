@@ -29,6 +29,7 @@ const KernelTable kTable{Isa::STEP3_ISA_ENUM,
                          siluMul,
                          addScaled,
                          scaleAdd,
+                         allFinite,
                          expScaled,
                          attendRange};
 

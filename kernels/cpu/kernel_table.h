@@ -47,7 +47,8 @@ struct PanelProductParams {
     std::int64_t m;
     std::int64_t k;
     std::int64_t blockK;
-    float* out;  // [m, 16 * panels]
+    float* out[4];           // the first of 16 columns of each panel in row 0 of the result
+    std::int64_t outStride;  // from row to row
 };
 
 /// The inner loops, one version per instruction set. Every element of a result is computed in an order that depends
@@ -83,6 +84,8 @@ struct KernelTable {
     void (*addScaled)(float* y, const float* x, float a, std::int64_t n);
     /// y_i = y_i * a + x_i * b
     void (*scaleAdd)(float* y, float a, const float* x, float b, std::int64_t n);
+    /// False if some x_i is infinite or NaN.
+    bool (*allFinite)(const float* x, std::int64_t n);
     /// out_i = exp((x_i - shift) * factor), 0 where the exponent is below -87.3; out may be x. No x_i is NaN.
     void (*expScaled)(const float* x, std::int64_t n, float shift, float factor, float* out);
     void (*attendRange)(const AttendRangeParams& params);

@@ -150,7 +150,8 @@ struct ThreadPool::Impl {
     }
 };
 
-ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
+ThreadPool::ThreadPool(int threads, std::int64_t inlineProduct)
+    : impl_(std::make_unique<Impl>()), inlineProduct_(inlineProduct) {
     const int cpus = usableCpus();
     const int total = threads > 0 ? threads : cpus;
     // Spinning helps only while every thread can have a CPU of its own.

@@ -15,16 +15,17 @@ void runStrips(const KernelTable& kernels, const void* const* rows, std::int64_t
     for (std::int64_t t0 = 0; t0 < m; t0 += kStripRows) {
         const std::int64_t count = std::min(kStripRows, m - t0);
         for (std::int64_t strip = begin; strip < end; ++strip) {
+            float* y = task.y + t0 * task.w.n;
+            if (task.bias == nullptr) {
+                stripProductInto(kernels, task.w, strips, strip, rows + t0, count, sums, y);
+                continue;
+            }
             const StripColumns at = stripProduct(kernels, task.w, strips, strip, rows + t0, count, sums);
             for (std::size_t p = 0; p < static_cast<std::size_t>(at.panels); ++p) {
                 const float* from = sums + static_cast<std::int64_t>(p) * kPanelColumns;
-                float* to = task.y + t0 * task.w.n + at.column[p];
+                const float* bias = task.bias + at.column[p];
+                float* to = y + at.column[p];
                 for (std::int64_t t = 0; t < count; ++t, from += at.panels * kPanelColumns, to += task.w.n) {
-                    if (task.bias == nullptr) {
-                        std::copy_n(from, at.columns[p], to);
-                        continue;
-                    }
-                    const float* bias = task.bias + at.column[p];
                     for (std::int64_t c = 0; c < at.columns[p]; ++c) to[c] = from[c] + bias[c];
                 }
             }
@@ -38,20 +39,23 @@ void linearMany(const KernelTable& kernels, ThreadPool& pool, LinearWorkspace& w
                 std::int64_t m, std::span<const LinearTask> tasks) {
     if (m <= 0) return;
     workspace.rows.clear();
-    std::int64_t total = 0;
     std::int64_t work = 0;
-    const std::int64_t parts = pool.threads() == 1 ? 1 : 4 * static_cast<std::int64_t>(pool.threads());
     for (const LinearTask& task : tasks) {
         workspace.rows.prepare(kernels, pool, task.w, x, m);
-        total += Strips(task.w, parts).count;
         work += task.w.n * task.w.k * m;
     }
-    if (total == 0) return;
-    const std::int64_t grain = pieceUnits(total, (work + total - 1) / total, pool.threads());
-    pool.parallelFor(total, grain, [&](std::int64_t begin, std::int64_t end) {
+    if (work == 0) return;
+    const auto stripsOf = [&](std::int64_t width) {
+        std::int64_t count = 0;
+        for (const LinearTask& task : tasks) count += Strips(task.w, width).count;
+        return count;
+    };
+    const std::int64_t width = stripWidth(pool, work, stripsOf);
+    const std::int64_t total = stripsOf(width);
+    pool.parallelFor(total, productPieceUnits(pool, total, work), [&](std::int64_t begin, std::int64_t end) {
         std::int64_t first = 0;  // number of the task's first strip
         for (const LinearTask& task : tasks) {
-            const Strips strips(task.w, parts);
+            const Strips strips(task.w, width);
             const std::int64_t from = std::max(begin, first) - first;
             const std::int64_t to = std::min(end - first, strips.count);
             first += strips.count;

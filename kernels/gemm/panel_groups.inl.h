@@ -119,7 +119,7 @@ inline Lanes withoutOffset(Lanes sum, const GroupActivation& x, Index group) {
 }
 
 template <DType kType, int M, int P>
-void groupTile(const char* const* panel, const void* const* rows, Index blocks, float* out, Index outStride) {
+void groupTile(const char* const* panel, const void* const* rows, Index blocks, float* const* out, Index outStride) {
     constexpr Index kBlockBytes = panelBytes(kType, kBlockValues);
     constexpr Index kGroupBytes = (kBlockBytes - 64) / 2;
     Vec totals[M][P * kVectors];
@@ -157,18 +157,17 @@ void groupTile(const char* const* panel, const void* const* rows, Index blocks, 
         for (int t = 0; t < M; ++t) ++x[t];
     }
     for (int t = 0; t < M; ++t) {
-        for (int c = 0; c < P * kVectors; ++c) store(out + t * outStride + c * kWidth, totals[t][c]);
+        for (int c = 0; c < P * kVectors; ++c) store(place(out, c) + t * outStride, totals[t][c]);
     }
 }
 
 template <DType kType>
 void groupPanels(const PanelProductParams& a) {
-    const Index stride = a.panels * kPanelColumns;
     const Index blocks = blocksOf(a.k);
     const auto* panel = reinterpret_cast<const char* const*>(a.panel);
     if (a.m == 1) {
         forPanels<4>(a.panels, [&]<int P>(Index p) {
-            groupTile<kType, 1, P>(panel + p, a.rows, blocks, a.out + p * kPanelColumns, stride);
+            groupTile<kType, 1, P>(panel + p, a.rows, blocks, a.out + p, a.outStride);
         });
         return;
     }
@@ -179,7 +178,8 @@ void groupPanels(const PanelProductParams& a) {
     };
     for (Index p = 0; p < a.panels; ++p) {
         forTiles<kMost>(a.m, height, [&]<int M>(Index t) {
-            groupTile<kType, M, 1>(panel + p, a.rows + t, blocks, a.out + t * stride + p * kPanelColumns, stride);
+            float* const out = a.out[p] + t * a.outStride;
+            groupTile<kType, M, 1>(panel + p, a.rows + t, blocks, &out, a.outStride);
         });
     }
 }

@@ -6,6 +6,7 @@
 // in k (a shift and a mask of BF16 pairs) and multiplies them with broadcast activations. Every sum is one chain of
 // fused multiply-adds in the order of k, whatever M and P are and wherever k is cut.
 
+#include "kernels/cpu/for_tiles.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd_pairs.h"
 #include "kernels/gemm/panels.h"
@@ -49,6 +50,11 @@ private:
     Index step_;
 };
 
+/// Where vector c of a row of sums goes: out[p] is panel p's place.
+inline float* place(float* const* out, int c) {
+    return out[c / kVectors] + c % kVectors * kWidth;
+}
+
 /// sums[t][c] += x[t][i] * weights(c), keeping in registers what there is less of.
 template <int M, int C, typename Weights>
 inline void multiplyStep(const float* const* x, Index i, Weights weights, Vec (*sums)[C]) {
@@ -75,17 +81,17 @@ inline void multiplyStep(const float* const* x, Index i, Weights weights, Vec (*
     }
 }
 
-/// out (+)= x * BF16 panels over [from, from + length) of k, whose pairs start at panel[p]; rows of `out` lie outStride
-/// apart.
+/// out[p] (+)= x * BF16 panels over [from, from + length) of k, whose pairs start at panel[p]; rows of the results lie
+/// outStride apart.
 template <int M, int P>
-void bf16Tile(const char* const* panel, const float* const* rows, Index from, Index length, Ahead<P> ahead, float* out,
-              Index outStride) {
+void bf16Tile(const char* const* panel, const float* const* rows, Index from, Index length, Ahead<P> ahead,
+              float* const* out, Index outStride) {
     constexpr int C = P * kVectors;
     Vec sums[M][C];
 #pragma GCC unroll 24
     for (int t = 0; t < M; ++t) {
 #pragma GCC unroll 24
-        for (int c = 0; c < C; ++c) sums[t][c] = from > 0 ? load(out + t * outStride + c * kWidth) : zero();
+        for (int c = 0; c < C; ++c) sums[t][c] = from > 0 ? load(place(out, c) + t * outStride) : zero();
     }
     const float* x[M];
 #pragma GCC unroll 24
@@ -107,18 +113,18 @@ void bf16Tile(const char* const* panel, const float* const* rows, Index from, In
 #pragma GCC unroll 24
     for (int t = 0; t < M; ++t) {
 #pragma GCC unroll 24
-        for (int c = 0; c < C; ++c) store(out + t * outStride + c * kWidth, sums[t][c]);
+        for (int c = 0; c < C; ++c) store(place(out, c) + t * outStride, sums[t][c]);
     }
 }
 
 /// out += factor * sums, the sums of one block of k.
 template <int M, int C>
-inline void addBlock(const Vec (*sums)[C], const float* factor, float* out, Index outStride) {
+inline void addBlock(const Vec (*sums)[C], const float* factor, float* const* out, Index outStride) {
 #pragma GCC unroll 24
     for (int t = 0; t < M; ++t) {
 #pragma GCC unroll 24
         for (int c = 0; c < C; ++c) {
-            float* to = out + t * outStride + c * kWidth;
+            float* to = place(out, c) + t * outStride;
             store(to, fma(sums[t][c], set1(factor[c / kVectors]), load(to)));
         }
     }
@@ -128,7 +134,7 @@ inline void addBlock(const Vec (*sums)[C], const float* factor, float* out, Inde
 /// are what costs.
 template <int M, int P>
 void e4m3Tile(const char* const* panel, const float* const* x, Index length, const float* factor, Ahead<P> ahead,
-              float* out, Index outStride) {
+              float* const* out, Index outStride) {
     constexpr int C = P * kVectors;
     Vec sums[M][C];
     clearSums<M, C>(sums);
@@ -183,7 +189,7 @@ inline void widenE4m3Panel(const char* codes, Index length, float* wide) {
 /// e4m3Tile with codes that were widened before.
 template <int M, int P>
 void wideTile(const float* const* wide, const float* const* x, Index length, const float* factor, Ahead<P> ahead,
-              float* out, Index outStride) {
+              float* const* out, Index outStride) {
     constexpr int C = P * kVectors;
     Vec sums[M][C];
     clearSums<M, C>(sums);
@@ -222,27 +228,10 @@ inline Index tilesOf(Index m) {
     return tiles;
 }
 
-/// Calls body.template operator()<M>(first row) over tiles of `height(rows left)`, at most kMost, rows.
-template <int kMost, typename Height, typename Body>
-inline void forTiles(Index m, Height height, Body body) {
-    for (Index t = 0; t < m;) {
-        const Index rows = height(m - t);
-        const auto run = [&]<int M>(auto&& self) -> void {
-            if constexpr (M > 0) {
-                if (rows == M) return body.template operator()<M>(t);
-                self.template operator()<M - 1>(self);
-            }
-        };
-        run.template operator()<kMost>(run);
-        t += rows;
-    }
-}
-
 /// Values of k from `from` on of panels first .. first + P - 1.
 template <int P>
 void bf16Panels(const PanelProductParams& a, Index first, Index from, Index length, Index passes) {
     const auto* rows = reinterpret_cast<const float* const*>(a.rows);
-    const Index stride = a.panels * kPanelColumns;
     const char* panel[P];
 #pragma GCC unroll 24
     for (int p = 0; p < P; ++p) panel[p] = static_cast<const char*>(a.panel[first + p]) + from * 32;
@@ -250,10 +239,11 @@ void bf16Panels(const PanelProductParams& a, Index first, Index from, Index leng
     Index pass = 0;
     forTiles<kMostRows>(a.m, tileHeight, [&]<int M>(Index t) {
         constexpr int Q = kTogether<M, P>;
-        float* out = a.out + t * stride + first * kPanelColumns;
+        float* out[P];
+        for (int p = 0; p < P; ++p) out[p] = a.out[first + p] + t * a.outStride;
         for (int q = 0; q < P; q += Q) {
             const Ahead<Q> ahead(panel + q, distance, length * 32, pass, passes);
-            bf16Tile<M, Q>(panel + q, rows + t, from, length, ahead, out + q * kPanelColumns, stride);
+            bf16Tile<M, Q>(panel + q, rows + t, from, length, ahead, out + q, a.outStride);
         }
         ++pass;
     });
@@ -263,7 +253,6 @@ void bf16Panels(const PanelProductParams& a, Index first, Index from, Index leng
 template <int P>
 void e4m3Panels(const PanelProductParams& a, Index first, Index from, Index length, Index passes) {
     const auto* rows = reinterpret_cast<const float* const*>(a.rows);
-    const Index stride = a.panels * kPanelColumns;
     const char* panel[P];
     float factor[P];
     alignas(64) float wide[P][kMostFp8Block * kPanelColumns];
@@ -282,17 +271,17 @@ void e4m3Panels(const PanelProductParams& a, Index first, Index from, Index leng
         constexpr int Q = kTogether<M, P>;
         const float* x[M];
         for (int i = 0; i < M; ++i) x[i] = rows[t + i] + from;
-        float* out = a.out + t * stride + first * kPanelColumns;
+        float* out[P];
+        for (int p = 0; p < P; ++p) out[p] = a.out[first + p] + t * a.outStride;
         for (int q = 0; q < P; q += Q) {
             const Ahead<Q> ahead(panel + q, kAhead, length * 16, pass, passes);
-            float* to = out + q * kPanelColumns;
             if constexpr (M <= kDirectE4m3Rows) {
                 if (direct) {
-                    e4m3Tile<M, Q>(panel + q, x, length, factor + q, ahead, to, stride);
+                    e4m3Tile<M, Q>(panel + q, x, length, factor + q, ahead, out + q, a.outStride);
                     continue;
                 }
             }
-            wideTile<M, Q>(widePanel + q, x, length, factor + q, ahead, to, stride);
+            wideTile<M, Q>(widePanel + q, x, length, factor + q, ahead, out + q, a.outStride);
         }
         ++pass;
     });
@@ -312,7 +301,11 @@ void floatPanels(const PanelProductParams& a) {
     const bool bf16 = a.dtype == DType::kBF16;
     const Index passes = tilesOf(a.m);
     if (!bf16) {
-        for (Index i = 0; i < a.m * a.panels * kPanelColumns; i += kWidth) store(a.out + i, zero());
+        for (Index p = 0; p < a.panels; ++p) {
+            for (Index t = 0; t < a.m; ++t) {
+                for (Index i = 0; i < kPanelColumns; i += kWidth) store(a.out[p] + t * a.outStride + i, zero());
+            }
+        }
     }
     const Index segment = !bf16 ? a.blockK : passes > 1 ? kLongSegment : a.k;
     for (Index from = 0; from < a.k; from += segment) {

@@ -41,40 +41,74 @@ void rowsProduct(const KernelTable& kernels, const WeightView& w, const StripCol
     }
 }
 
-}  // namespace
-
-Strips::Strips(const WeightView& w, std::int64_t parts) : width(kMostPanels) {
-    const std::int64_t panels = panelsOf(w.n);
-    while (width > 1 && panels / width < parts) width /= 2;
-    count = (panels + width - 1) / width;
-}
-
-StripColumns stripProduct(const KernelTable& kernels, const WeightView& w, const Strips& strips, std::int64_t strip,
-                          const void* const* rows, std::int64_t m, float* sums) {
+StripColumns columnsOf(const WeightView& w, const Strips& strips, std::int64_t strip) {
     StripColumns at;
-    PanelProductParams params{};
     const std::int64_t all = panelsOf(w.n);
-    const std::int64_t bytes = panelBytes(w.dtype, w.k);
     for (std::int64_t panel = strip; panel < all && at.panels < strips.width; panel += strips.count, ++at.panels) {
         const auto p = static_cast<std::size_t>(at.panels);
         at.column[p] = panel * kPanelColumns;
         at.columns[p] = std::min(kPanelColumns, w.n - at.column[p]);
-        params.panel[p] = static_cast<const char*>(w.data) + panel * bytes;
-        params.scale[p] = w.scaleInv == nullptr ? nullptr : w.scaleInv + at.column[p] / w.blockN * w.scaleStride;
     }
-    if (w.layout == Layout::kRows) {
-        rowsProduct(kernels, w, at, rows, m, sums);
-        return at;
+    return at;
+}
+
+/// Column 0 of panel p and row 0 goes to out + at(p), rows lie `stride` apart.
+template <typename At>
+void panelsProduct(const KernelTable& kernels, const WeightView& w, const StripColumns& columns,
+                   const void* const* rows, std::int64_t m, float* out, At at, std::int64_t stride) {
+    PanelProductParams params{};
+    const std::int64_t bytes = panelBytes(w.dtype, w.k);
+    for (std::size_t p = 0; p < static_cast<std::size_t>(columns.panels); ++p) {
+        params.panel[p] = static_cast<const char*>(w.data) + columns.column[p] / kPanelColumns * bytes;
+        params.scale[p] = w.scaleInv == nullptr ? nullptr : w.scaleInv + columns.column[p] / w.blockN * w.scaleStride;
+        params.out[p] = out + at(p);
     }
     params.dtype = w.dtype;
-    params.panels = at.panels;
+    params.panels = columns.panels;
     params.rows = rows;
     params.m = m;
     params.k = w.k;
     params.blockK = w.blockK;
-    params.out = sums;
+    params.outStride = stride;
     kernels.panelProduct(params);
-    return at;
+}
+
+void productToSums(const KernelTable& kernels, const WeightView& w, const StripColumns& columns,
+                   const void* const* rows, std::int64_t m, float* sums) {
+    if (w.layout == Layout::kRows) return rowsProduct(kernels, w, columns, rows, m, sums);
+    const auto at = [](std::size_t p) { return static_cast<std::int64_t>(p) * kPanelColumns; };
+    panelsProduct(kernels, w, columns, rows, m, sums, at, columns.panels * kPanelColumns);
+}
+
+}  // namespace
+
+Strips::Strips(const WeightView& w, std::int64_t panelsOfStrip)
+    : width(panelsOfStrip), count((panelsOf(w.n) + panelsOfStrip - 1) / panelsOfStrip) {}
+
+StripColumns stripProduct(const KernelTable& kernels, const WeightView& w, const Strips& strips, std::int64_t strip,
+                          const void* const* rows, std::int64_t m, float* sums) {
+    const StripColumns columns = columnsOf(w, strips, strip);
+    productToSums(kernels, w, columns, rows, m, sums);
+    return columns;
+}
+
+void stripProductInto(const KernelTable& kernels, const WeightView& w, const Strips& strips, std::int64_t strip,
+                      const void* const* rows, std::int64_t m, float* sums, float* y) {
+    const StripColumns columns = columnsOf(w, strips, strip);
+    const auto last = static_cast<std::size_t>(columns.panels - 1);
+    if (w.layout != Layout::kRows && columns.columns[last] == kPanelColumns) {  // only the last can lack columns
+        panelsProduct(
+            kernels, w, columns, rows, m, y, [&](std::size_t p) { return columns.column[p]; }, w.n);
+        return;
+    }
+    productToSums(kernels, w, columns, rows, m, sums);
+    for (std::size_t p = 0; p <= last; ++p) {
+        const float* from = sums + static_cast<std::int64_t>(p) * kPanelColumns;
+        float* to = y + columns.column[p];
+        for (std::int64_t t = 0; t < m; ++t, from += columns.panels * kPanelColumns, to += w.n) {
+            std::copy_n(from, columns.columns[p], to);
+        }
+    }
 }
 
 }  // namespace step3::kernels

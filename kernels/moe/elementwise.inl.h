@@ -1,6 +1,7 @@
 #pragma once
 
-// Element-wise loops of the FFN and of merging attention parts; included only by cpu/isa_kernels.cpp.
+// Element-wise loops of the FFN, of merging attention parts and of looking at results; included only by
+// cpu/isa_kernels.cpp.
 
 #include "kernels/cpu/simd.h"
 
@@ -30,6 +31,19 @@ void scaleAdd(float* y, float a, const float* x, float b, Index n) {
     Index i = 0;
     for (; i + kWidth <= n; i += kWidth) store(y + i, fma(vb, load(x + i), mul(va, load(y + i))));
     if (i < n) storePart(y + i, fma(vb, loadPart(x + i, n - i), mul(va, loadPart(y + i, n - i))), n - i);
+}
+
+bool allFinite(const float* x, Index n) {
+    // 0 * x is 0 for every finite x and NaN for all others, and NaN stays in a sum.
+    Vec sums[4] = {zero(), zero(), zero(), zero()};
+    Index i = 0;
+    for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+        for (int j = 0; j < 4; ++j) sums[j] = fma(zero(), load(x + i + j * kWidth), sums[j]);
+    }
+    for (; i < n; i += kWidth) {
+        sums[0] = fma(zero(), n - i >= kWidth ? load(x + i) : loadPart(x + i, n - i), sums[0]);
+    }
+    return reduceAdd(add(add(sums[0], sums[1]), add(sums[2], sums[3]))) == 0.0F;
 }
 
 }  // namespace

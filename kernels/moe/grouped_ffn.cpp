@@ -24,12 +24,12 @@ struct Piece {
 };
 
 /// Pieces of about equal work, those of the groups with most rows first, so that no long one starts last.
-std::vector<Piece> cutPieces(const GroupedFfnParams& p, std::int64_t share, std::int64_t parts) {
+std::vector<Piece> cutPieces(const GroupedFfnParams& p, std::int64_t share, std::int64_t width) {
     std::vector<Piece> pieces;
     for (std::size_t g = 0; g < p.groups.size(); ++g) {
         const WeightView& w = p.groups[g].weights->gate;
         const std::int64_t rows = rowsOf(p.groups[g], p.tokens);
-        const Strips strips(w, parts);
+        const Strips strips(w, width);
         const std::int64_t stripWork = 2 * rows * strips.width * kPanelColumns * w.k;
         const std::int64_t step = std::max<std::int64_t>(1, share / stripWork);
         for (std::int64_t begin = 0; begin < strips.count; begin += step) {
@@ -58,17 +58,17 @@ void gateUp(const KernelTable& kernels, const FfnWeights& w, const Strips& strip
         const std::int64_t count = std::min(kStripRows, rows - t0);
         for (const bool up : {false, true}) {
             for (std::int64_t strip = begin; strip < end; ++strip) {
-                const StripColumns at = stripProduct(kernels, up ? w.up : w.gate, strips, strip,
-                                                     (up ? upRows : gateRows) + t0, count, sums);
+                float* rowsActive = active + t0 * w.gate.n;
+                if (!up) {
+                    stripProductInto(kernels, w.gate, strips, strip, gateRows + t0, count, sums, rowsActive);
+                    continue;
+                }
+                const StripColumns at = stripProduct(kernels, w.up, strips, strip, upRows + t0, count, sums);
                 for (std::size_t p = 0; p < static_cast<std::size_t>(at.panels); ++p) {
                     const float* from = sums + static_cast<std::int64_t>(p) * kPanelColumns;
-                    float* to = active + t0 * w.gate.n + at.column[p];
+                    float* to = rowsActive + at.column[p];
                     for (std::int64_t t = 0; t < count; ++t, from += at.panels * kPanelColumns, to += w.gate.n) {
-                        if (up) {
-                            kernels.siluMul(to, from, at.columns[p], to);
-                        } else {
-                            std::copy_n(from, at.columns[p], to);
-                        }
+                        kernels.siluMul(to, from, at.columns[p], to);
                     }
                 }
             }
@@ -190,7 +190,6 @@ void prepareDown(const KernelTable& kernels, ThreadPool& pool, FfnWorkspace& wor
 
 void groupedFfn(const KernelTable& kernels, ThreadPool& pool, FfnWorkspace& workspace, const GroupedFfnParams& p) {
     if (p.tokens <= 0 || p.groups.empty()) return;
-    const std::int64_t parts = pool.threads() == 1 ? 1 : 4 * static_cast<std::int64_t>(pool.threads());
     const std::int64_t rows = placeGroups(workspace, p);
     workspace.x.clear();
     std::int64_t work = 0;
@@ -204,23 +203,30 @@ void groupedFfn(const KernelTable& kernels, ThreadPool& pool, FfnWorkspace& work
         work += place.rows * w.gate.n * w.gate.k * 2;
     }
 
-    const std::int64_t share = pieceUnits(work, 1, pool.threads());
-    const std::vector<Piece> pieces = cutPieces(p, share, parts);
+    const bool alone = pool.runsInline(work);
+    const std::int64_t width = stripWidth(pool, work, [&](std::int64_t panels) {
+        std::int64_t strips = 0;
+        for (const FfnGroup& group : p.groups) strips += Strips(group.weights->gate, panels).count;
+        return strips;
+    });
+    const std::vector<Piece> pieces = cutPieces(p, productPieceUnits(pool, work, work), width);
     const auto count = static_cast<std::int64_t>(pieces.size());
-    pool.parallelFor(count, share >= work ? count : 1, [&](std::int64_t begin, std::int64_t end) {
+    pool.parallelFor(count, alone ? count : 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
             const Piece& piece = pieces[static_cast<std::size_t>(i)];
             const FfnWeights& w = *p.groups[piece.group].weights;
             const FfnWorkspace::Place& place = workspace.places[piece.group];
-            gateUp(kernels, w, Strips(w.gate, parts), piece.begin, piece.end,
+            gateUp(kernels, w, Strips(w.gate, width), piece.begin, piece.end,
                    workspace.gateRows.data() + place.firstRow, workspace.upRows.data() + place.firstRow, place.rows,
                    workspace.active.data() + place.active);
         }
     });
 
     prepareDown(kernels, pool, workspace, p, rows);
-    const Strips strips(p.groups.front().weights->down, parts);  // all have H outputs, so they are cut alike
-    pool.parallelFor(strips.count, pieceUnits(strips.count, work / 2 / strips.count, pool.threads()),
+    const WeightView& anyDown = p.groups.front().weights->down;  // all have H outputs, so they are cut alike
+    const Strips strips(anyDown,
+                        stripWidth(pool, work / 2, [&](std::int64_t panels) { return Strips(anyDown, panels).count; }));
+    pool.parallelFor(strips.count, productPieceUnits(pool, strips.count, work / 2),
                      [&](std::int64_t begin, std::int64_t end) { down(kernels, p, workspace, strips, begin, end); });
 }
 

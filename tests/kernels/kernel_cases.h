@@ -32,6 +32,9 @@ void onEveryIsa(Body body) {
     REQUIRE(run > 0);  // scalar runs everywhere
 }
 
+/// For a ThreadPool that cuts small products too.
+inline constexpr std::int64_t kSplitAll = 0;
+
 using Rng = std::mt19937;
 
 /// Values of a normal distribution.

@@ -32,7 +32,7 @@ TEST_CASE("linear agrees with the reference over odd sizes, formats and instruct
     };
     const Size sizes[] = {{1, 1, 1},    {1, 3, 7},     {1, 130, 257}, {2, 5, 16},   {3, 129, 64},  {5, 17, 33},
                           {6, 64, 128}, {7, 131, 200}, {13, 9, 129},  {31, 40, 96}, {97, 12, 300}, {1, 513, 1024}};
-    ThreadPool pool(3);
+    ThreadPool pool(3, kSplitAll);
     onEveryIsa([&](Isa isa) {
         Rng rng(1);
         for (const DType dtype : kWeightTypes) {
@@ -61,7 +61,7 @@ TEST_CASE("linear applies block scales where blocks are cut off or smaller than 
     struct Block {
         std::int64_t n, k;
     };
-    ThreadPool pool(2);
+    ThreadPool pool(2, kSplitAll);
     onEveryIsa([&](Isa isa) {
         Rng rng(2);
         for (const Block block : {Block{128, 128}, Block{32, 64}, Block{1, 16}, Block{5, 7}, Block{1000, 1000}}) {
@@ -101,7 +101,7 @@ TEST_CASE("a row of linear does not depend on the rows beside it or on the threa
     onEveryIsa([&](Isa isa) {
         Rng rng(3);
         ThreadPool one(1);
-        ThreadPool three(3);
+        ThreadPool three(3, kSplitAll);
         for (const DType dtype : kWeightTypes) {
             for (const std::int64_t m : {2, 5, 11, 50}) {
                 CAPTURE(dtypeName(dtype), m);
@@ -124,7 +124,7 @@ TEST_CASE("a row of linear does not depend on the rows beside it or on the threa
 }
 
 TEST_CASE("linearMany gives what the products give one by one") {
-    ThreadPool pool(2);
+    ThreadPool pool(2, kSplitAll);
     onEveryIsa([&](Isa isa) {
         Rng rng(4);
         const std::int64_t m = 3;
@@ -146,7 +146,7 @@ TEST_CASE("linearMany gives what the products give one by one") {
 }
 
 TEST_CASE("rows of an embedding are widened exactly in every format") {
-    ThreadPool pool(2);
+    ThreadPool pool(2, kSplitAll);
     onEveryIsa([&](Isa isa) {
         Rng rng(5);
         for (const DType dtype : kWeightTypes) {

@@ -97,7 +97,7 @@ std::vector<Shape> shapes() {
 }  // namespace
 
 TEST_CASE("MFA attention agrees with the reference around page borders") {
-    ThreadPool pool(3);
+    ThreadPool pool(3, kSplitAll);
     onEveryIsa([&](Isa isa) {
         Rng rng(1);
         for (const Shape& shape : shapes()) {
@@ -115,7 +115,7 @@ TEST_CASE("MFA attention agrees with the reference around page borders") {
 }
 
 TEST_CASE("MFA attention serves several sequences of different lengths at once") {
-    ThreadPool pool(2);
+    ThreadPool pool(2, kSplitAll);
     onEveryIsa([&](Isa isa) {
         Rng rng(2);
         for (const Shape& shape : shapes()) {
@@ -127,7 +127,7 @@ TEST_CASE("MFA attention serves several sequences of different lengths at once")
 }
 
 TEST_CASE("MFA attention over several key ranges agrees with the reference") {
-    ThreadPool pool(3);
+    ThreadPool pool(3, kSplitAll);
     onEveryIsa([&](Isa isa) {
         Rng rng(3);
         for (const Length& length : {Length{kMfaRangeKeys - 1, 1}, Length{kMfaRangeKeys, 1},
@@ -143,7 +143,7 @@ TEST_CASE("MFA attention depends neither on threads nor on how tokens are cut in
     onEveryIsa([&](Isa isa) {
         Rng rng(4);
         ThreadPool one(1);
-        ThreadPool four(4);
+        ThreadPool four(4, kSplitAll);
         for (const Length& length : {Length{0, 40}, Length{kMfaRangeKeys - 20, 40}, Length{2 * kMfaRangeKeys, 3}}) {
             CAPTURE(length.firstPosition, length.tokens);
             for (const KvFormat format : {KvFormat::kF32, KvFormat::kBf16, KvFormat::kInt4}) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "kernels/moe/grouped_ffn.h"
@@ -81,7 +82,7 @@ TEST_CASE("the grouped FFN agrees with the reference over odd sizes, formats and
     struct Size {
         std::int64_t tokens, hidden, inner;
     };
-    ThreadPool pool(3);
+    ThreadPool pool(3, kSplitAll);
     onEveryIsa([&](Isa isa) {
         Rng rng(1);
         for (const DType dtype : kWeightTypes) {
@@ -101,7 +102,7 @@ TEST_CASE("a token of the grouped FFN does not depend on the batch or on the thr
     onEveryIsa([&](Isa isa) {
         Rng rng(2);
         ThreadPool one(1);
-        ThreadPool three(3);
+        ThreadPool three(3, kSplitAll);
         const KernelTable& table = kernelTable(isa);
         for (const DType dtype : kWeightTypes) {
             CAPTURE(dtypeName(dtype));
@@ -120,7 +121,7 @@ TEST_CASE("a token of the grouped FFN does not depend on the batch or on the thr
 }
 
 TEST_CASE("the workspace of the grouped FFN serves batches of any size one after another") {
-    ThreadPool pool(2);
+    ThreadPool pool(2, kSplitAll);
     Rng rng(3);
     FfnWorkspace workspace;
     for (const std::int64_t tokens : {3, 60, 1, 17}) {
@@ -138,7 +139,7 @@ TEST_CASE("the router agrees with the reference") {
     struct Size {
         std::int64_t tokens, experts, topK;
     };
-    ThreadPool pool(2);
+    ThreadPool pool(2, kSplitAll);
     Rng rng(4);
     for (const Size size :
          {Size{1, 1, 1}, Size{3, 2, 2}, Size{7, 5, 3}, Size{20, 48, 3}, Size{65, 129, 8}, Size{2, 9, 9}}) {
@@ -176,6 +177,29 @@ TEST_CASE("equal logits go to the lowest expert first") {
     CHECK(route({0, 2, 1, 2, 2, 1}, 4) == Ids{1, 3, 4, 2});
     CHECK(route({-3, -3, -2}, 2) == Ids{2, 0});
     CHECK(route({0.0F, -0.0F}, 2) == Ids{0, 1});
+}
+
+TEST_CASE("numbers that are not finite are seen wherever they are") {
+    Rng rng(8);
+    onEveryIsa([&](Isa isa) {
+        const KernelTable& kernels = kernelTable(isa);
+        for (const std::int64_t n : {0, 1, 7, 16, 63, 64, 65, 200}) {
+            std::vector<float> x = randomFloats(rng, n, 1e38F);
+            for (float& value : x) value = std::clamp(value, -3e38F, 3e38F);
+            INFO(n << " numbers");
+            CHECK(kernels.allFinite(x.data(), n));
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                const float before = x[i];
+                for (const float value :
+                     {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                      std::numeric_limits<float>::quiet_NaN()}) {
+                    x[i] = value;
+                    CHECK(!kernels.allFinite(x.data(), n));
+                }
+                x[i] = before;
+            }
+        }
+    });
 }
 
 TEST_CASE("router weights are probabilities for large logits too") {

@@ -187,7 +187,7 @@ GroupRows quantise(const KernelTable& kernels, const WeightView& rows, DType dty
 
 TEST_CASE("rows in groups become the panels that the weights themselves become") {
     std::mt19937 random(7);
-    ThreadPool pool(2);
+    ThreadPool pool(2, 0);
     for (const Isa isa : isas()) {
         const KernelTable& kernels = kernelTable(isa);
         for (const auto& [n, k] : kSizes) {
@@ -244,7 +244,7 @@ TEST_CASE("quantising rows tells the first that is not finite") {
 
 TEST_CASE("panel products agree with the plain loops for every instruction set") {
     std::mt19937 random(4);
-    ThreadPool pool(2);
+    ThreadPool pool(2, 0);
     for (const Isa isa : isas()) {
         const KernelTable& kernels = kernelTable(isa);
         for (const auto& [n, k] : kSizes) {

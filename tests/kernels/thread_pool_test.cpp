@@ -118,6 +118,16 @@ TEST_CASE("small loops stay in one piece, large ones are cut for the threads") {
     CHECK(pieceUnits(1'000'000, 0, 4) == 1'000'000);
 }
 
+TEST_CASE("the products of a small step are for one thread, those of a large one for all") {
+    const ThreadPool four(4);
+    CHECK(four.runsInline(ThreadPool::kInlineProduct));
+    CHECK(productPieceUnits(four, 32, ThreadPool::kInlineProduct) == 32);
+    CHECK(!four.runsInline(ThreadPool::kInlineProduct + 1));
+    CHECK(productPieceUnits(four, 32, 2 * ThreadPool::kInlineProduct) == 1);
+    CHECK(ThreadPool(1).runsInline(std::int64_t{1} << 40));
+    CHECK(!ThreadPool(2, 1000).runsInline(1001));
+}
+
 TEST_CASE("a worker whose CPU a neighbour wants takes turns with it, for a while") {
     using std::chrono::microseconds;
     using std::chrono::milliseconds;

@@ -82,7 +82,7 @@ TEST_CASE("codes and scales of large mapped checkpoints are found likewise") {
 
 TEST_CASE("values that became too large from sound weights are no defect of the file") {
     const auto sound = Checkpoint::open(fs::path(STEP3_TEST_DATA) / "golden" / "tiny-bf16");
-    FiniteGuard guard(sound);
+    FiniteGuard guard(sound, kernels::activeKernels());
     const std::vector<float> values{1.0F, std::numeric_limits<float>::infinity()};
     CHECK_NOTHROW(guard.check(values, 1));
     CHECK_NOTHROW(guard.check(values, FiniteGuard::kHead));
