@@ -1,5 +1,7 @@
 #include "engine/utf8.h"
 
+#include <algorithm>
+
 namespace step3 {
 
 int utf8Length(std::string_view text) {
@@ -51,6 +53,11 @@ std::string validUtf8(std::string_view bytes) {
     }
     out.append(bytes.substr(begin));
     return out;
+}
+
+std::size_t characterCount(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xC0U) != 0x80U; }));
 }
 
 std::optional<char32_t> takeCodePoint(std::string_view& text) {

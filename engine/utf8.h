@@ -31,6 +31,9 @@ inline CodePoint codePointAt(const char* text) {
 /// The text with every invalid part replaced by U+FFFD, as Python's errors="replace" does.
 std::string validUtf8(std::string_view bytes);
 
+/// Characters of valid UTF-8.
+std::size_t characterCount(std::string_view text);
+
 /// Takes the character at the start of `text` off; nothing, and `text` as it was, if there is none or it is invalid.
 std::optional<char32_t> takeCodePoint(std::string_view& text);
 

@@ -237,7 +237,7 @@ Prompt PromptBuilder::build(const Request& request, std::int32_t maxImageTokens)
         ids = MarkupGuard::encode(*tokenizer_, rendered, mark);
     }
     if (ids.empty()) reject("the prompt has no tokens");
-    if (imageTokens_) {
+    if (imageTokens_ && !raw) {
         prompt.tokens = expandImages(ids, *imageTokens_, plans, *config_.preprocessor);
     } else {
         prompt.tokens.ids = std::move(ids);

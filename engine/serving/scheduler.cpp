@@ -76,16 +76,16 @@ RequestId Scheduler::submit(Prompt prompt, const Request& request, EventSink sin
 std::vector<RequestId> Scheduler::submit(Prompt prompt, const Request& request, std::vector<EventSink> sinks,
                                          Clock::time_point submitted) {
     const auto promptTokens = static_cast<std::int64_t>(prompt.tokens.ids.size());
-    const auto requireRoom = [&](std::int32_t more, std::int64_t limit, const char* what) {
+    const auto requireRoom = [&](std::int32_t more, std::int64_t limit, const std::string& what) {
         if (promptTokens + more <= limit) return;
-        throw Error(ErrorCode::kResourceExhausted, "the prompt has " + std::to_string(promptTokens) +
-                                                       " tokens and needs room for " + std::to_string(more) +
-                                                       " more, but " + what + " holds " + std::to_string(limit));
+        throw Error(ErrorCode::kResourceExhausted, what + " is " + std::to_string(limit) +
+                                                       " tokens, but the prompt has " + std::to_string(promptTokens) +
+                                                       " and needs room for " + std::to_string(more) + " more");
     };
     const std::int32_t least = std::max(1, request.sampling.minTokens);
     requireRoom(request.roomForMaxTokens ? std::max(least, request.sampling.maxTokens) : least, limits_.maxPositions,
-                "the context");
-    requireRoom(least, kvTokens_, "the KV memory");
+                "This model's maximum context length");  // words that clients of vLLM look for
+    requireRoom(least, kvTokens_, "The KV memory's size");
     const std::size_t most =
         static_cast<std::size_t>(limits_.maxWaiting) + static_cast<std::size_t>(limits_.maxRunning);
     if (sinks.size() > most) {

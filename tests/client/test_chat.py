@@ -201,7 +201,7 @@ def test_cut_thought_has_no_content(server):
 def test_reasoning_can_be_left_out(server):
     body = thoughtful(server, include_reasoning=False, logprobs=True).json
     assert body["choices"][0]["message"]["reasoning"] is None
-    assert body["choices"][0]["logprobs"]["content"] == []
+    assert body["choices"][0]["logprobs"] is None
     assert body["usage"]["completion_tokens_details"]["reasoning_tokens"] == 6
 
 
@@ -232,3 +232,22 @@ def test_client_raises_what_the_status_says(client, model):
     assert refused.value.param == "temperature" and refused.value.status_code == 400 and refused.value.type == "BadRequestError"
     with pytest.raises(openai.NotFoundError):
         ask(client, "other")
+
+
+def test_answer_is_named_by_its_client(server):
+    assert server.chat(max_tokens=1, request_id="body-1").json["id"] == "chatcmpl-body-1"
+    answer = server.request("POST", "/v1/completions", {"prompt": "a", "max_tokens": 1, "request_id": "body-1"}, {"X-Request-Id": "head-1"})
+    assert answer.json["id"] == "cmpl-head-1" and answer.headers["x-request-id"] == "head-1"
+
+
+def test_prompt_is_scored_without_an_answer(server):
+    body = server.post("/v1/completions", {"prompt": "A red kite", "echo": True, "max_tokens": 0, "logprobs": 1}).json
+    choice = body["choices"][0]
+    assert choice["text"] == "A red kite" and choice["finish_reason"] == "length"
+    assert len(choice["logprobs"]["tokens"]) == body["usage"]["prompt_tokens"] == len(choice["prompt_logprobs"])
+    assert choice["logprobs"]["token_logprobs"][0] is None and all(value <= 0 for value in choice["logprobs"]["token_logprobs"][1:])
+
+
+def test_placeholder_in_a_plain_prompt_is_a_token(server):
+    ids = server.post("/tokenize", {"prompt": "<im_patch>", "add_special_tokens": False}).json["tokens"]
+    assert server.post("/v1/completions", {"prompt": ids + ids, "max_tokens": 2}).json["usage"]["prompt_tokens"] == 2 * len(ids)

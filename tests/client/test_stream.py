@@ -164,3 +164,35 @@ def test_closing_the_clients_stream_aborts(fresh):
         next(iter(stream))
         stream.close()
         assert wait_until(lambda: fresh.stats()["requests"]["aborted"] > 0)
+
+
+def test_prompt_ids_come_with_the_first_chunk(server):
+    whole = server.chat(max_tokens=4, return_token_ids=True).json
+    chunks = chunks_of(server.chat(stream=True, max_tokens=4, return_token_ids=True))
+    assert chunks[0]["prompt_token_ids"] == whole["prompt_token_ids"]
+    assert not any("prompt_token_ids" in chunk for chunk in chunks[1:])
+    asked = {"prompt": "Once", "max_tokens": 4, "return_token_ids": True}
+    first, *rest = [chunk["choices"][0] for chunk in chunks_of(server.post("/v1/completions", {**asked, "stream": True}))]
+    assert first["prompt_token_ids"] == server.post("/v1/completions", asked).json["choices"][0]["prompt_token_ids"]
+    assert not any("prompt_token_ids" in choice for choice in rest)
+
+
+def test_fingerprint_is_in_the_last_chunk_only(server):
+    for options in ({}, {"stream_options": {"include_usage": True}}):
+        for answer in (server.chat(stream=True, max_tokens=3, **options), server.post("/v1/completions", {"prompt": "a", "max_tokens": 3, "stream": True, **options})):
+            chunks = chunks_of(answer)
+            assert chunks[-1]["system_fingerprint"].startswith("step3-")
+            assert not any("system_fingerprint" in chunk for chunk in chunks[:-1])
+
+
+def test_many_choices_with_everything(server):
+    """Several choices, log-probabilities and running usage in one stream."""
+    chunks = chunks_of(server.chat(stream=True, n=3, temperature=1, seed=3, max_tokens=10, ignore_eos=True, logprobs=True, top_logprobs=2,
+                                   stream_options={"include_usage": True, "continuous_usage_stats": True}))
+    counts, ended = {0: 0, 1: 0, 2: 0}, []
+    for chunk in chunks[:-1]:
+        (choice,) = chunk["choices"]
+        counts[choice["index"]] += len((choice["logprobs"] or {"content": []})["content"])
+        ended += [choice["index"]] if choice["finish_reason"] else []
+    assert counts == {0: 10, 1: 10, 2: 10} and sorted(ended) == [0, 1, 2]
+    assert chunks[-1]["choices"] == [] and chunks[-1]["usage"]["completion_tokens"] == 30

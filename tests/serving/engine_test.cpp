@@ -262,7 +262,7 @@ TEST_CASE("what can be told at once is told at once") {
                       "top_logprobs must be in [0, 20], or -1 for none, got 21");
     CHECK_THROWS_WITH(submit([](Request& r) { r.messages.clear(); }), "messages must not be empty");
     CHECK_THROWS_WITH(submit([&](Request& r) { r.messages[1].parts[0].text = std::string(40000, 'x'); }),
-                      Catch::Contains("but the context holds " + std::to_string(engine->info().maxContext)));
+                      Catch::Contains("maximum context length is " + std::to_string(engine->info().maxContext)));
     CHECK_NOTHROW(submit([](Request&) {}));  // a request without a reader
 }
 

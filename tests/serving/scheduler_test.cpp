@@ -13,12 +13,14 @@ using namespace step3::serving::testing;
 
 TEST_CASE("what can never fit is refused with figures") {
     Machine context(alphabet, {.maxPositions = 4, .kvTokens = 1000});
-    CHECK_THROWS_WITH(context.submit("abcd"),
-                      "the prompt has 4 tokens and needs room for 1 more, but the context holds 4");
+    CHECK_THROWS_WITH(
+        context.submit("abcd"),
+        "This model's maximum context length is 4 tokens, but the prompt has 4 and needs room for 1 more");
     Request demanding;
     demanding.sampling.minTokens = 3;
-    CHECK_THROWS_WITH(context.submit("ab", demanding),
-                      "the prompt has 2 tokens and needs room for 3 more, but the context holds 4");
+    CHECK_THROWS_WITH(
+        context.submit("ab", demanding),
+        "This model's maximum context length is 4 tokens, but the prompt has 2 and needs room for 3 more");
     Machine memory(alphabet, {.maxPositions = 1000, .kvTokens = 4});
     try {
         memory.submit("abcde");
@@ -26,7 +28,7 @@ TEST_CASE("what can never fit is refused with figures") {
     } catch (const Error& error) {
         CHECK(error.code() == ErrorCode::kResourceExhausted);
         CHECK(std::string(error.what()) ==
-              "the prompt has 5 tokens and needs room for 1 more, but the KV memory holds 4");
+              "The KV memory's size is 4 tokens, but the prompt has 5 and needs room for 1 more");
     }
 }
 

@@ -31,6 +31,7 @@ struct GenerationRecord {
 /// the operator asks for it.
 struct AccessRecord {
     std::string id;
+    bool idFromClient = false;
     std::string remote;
     std::string method;
     std::string route;  // the pattern, never the raw target

@@ -21,9 +21,10 @@ Json entryJson(const TokenLogprob& token, bool asId) {
 
 }  // namespace
 
-AnswerId newAnswerId(const std::string& prefix, const std::string& model) {
+AnswerId newAnswerId(const std::string& prefix, const std::string& model, const std::string& id) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return {prefix + randomHex(), std::chrono::duration_cast<std::chrono::seconds>(now).count(), model};
+    return {prefix + (id.empty() ? randomHex() : id), std::chrono::duration_cast<std::chrono::seconds>(now).count(),
+            model};
 }
 
 const char* finishName(FinishReason reason) {

@@ -17,8 +17,11 @@ struct AnswerId {
     std::int64_t created = 0;  // Unix time
     std::string model;
 };
-AnswerId newAnswerId(const std::string& prefix, const std::string& model);
+/// `id` empty: a new one.
+AnswerId newAnswerId(const std::string& prefix, const std::string& model, const std::string& id = {});
 inline constexpr const char* kFingerprint = "step3-" STEP3_VERSION;
+/// The same in the text of an event: streams say it once, in their last chunk.
+inline constexpr const char* kFingerprintMember = ",\"system_fingerprint\":\"step3-" STEP3_VERSION "\"";
 
 /// "stop", "length", "tool_calls", "abort" or "error".
 const char* finishName(FinishReason reason);

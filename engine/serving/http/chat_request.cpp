@@ -11,28 +11,6 @@ namespace step3::serving::http {
 
 namespace {
 
-/// Fields of the chat template.
-void readTemplate(const Fields& body, Request& request) {
-    if (const auto effort = readEffort(body, "reasoning_effort")) request.think = *effort != "none";
-    if (const auto options = body.object("chat_template_kwargs")) {
-        request.think =
-            options->boolean("enable_thinking").value_or(options->boolean("thinking").value_or(request.think));
-    }
-    request.addGenerationPrompt = body.boolean("add_generation_prompt").value_or(true);
-    request.continueFinalMessage = body.boolean("continue_final_message").value_or(false);
-    if (request.continueFinalMessage && request.addGenerationPrompt) {
-        throw ruleError("Cannot set both `continue_final_message` and `add_generation_prompt` to True.",
-                        "continue_final_message");
-    }
-    if (const auto budget = body.integer("thinking_token_budget")) {
-        if (*budget < -1 || *budget > std::numeric_limits<std::int32_t>::max()) {
-            throw outOfRange("thinking_token_budget", "at least 0, or -1 for no limit",
-                             *body.find("thinking_token_budget"), "thinking_token_budget");
-        }
-        request.thinkingBudget = static_cast<std::int32_t>(*budget);
-    }
-}
-
 /// With `echo`, the text of a last turn of the assistant, which the answer goes on from.
 std::string echoText(const Fields& body, const Request& request) {
     std::string text;
@@ -56,16 +34,39 @@ void readLogprobs(const Fields& body, ChatOptions& options, Request& request) {
                         "logprobs");
     }
     options.tokensAsIds = body.boolean("return_tokens_as_token_ids").value_or(false);
+    options.promptIds = request.tokenIds;
+    // What is left out of the text is not told token by token either.
+    options.logprobs = options.logprobs && options.includeReasoning;
+    options.tokenIds = request.tokenIds && options.includeReasoning;
     if (options.logprobs) request.topLogprobs = static_cast<std::int32_t>(top);
     // The deltas' ids tell how many tokens they hold.
-    options.tokenIds = request.tokenIds;
     request.tokenIds = request.tokenIds || options.stream.continuousUsage;
     options.promptLogprobs = request.promptLogprobs >= 0;
 }
 
 }  // namespace
 
-Ask readChat(const Fields& body, const ServedModel& model) {
+void readTemplate(const Fields& body, Request& request) {
+    if (const auto effort = readEffort(body, "reasoning_effort")) request.think = *effort != "none";
+    if (const auto options = body.object("chat_template_kwargs")) {
+        request.think =
+            options->boolean("enable_thinking").value_or(options->boolean("thinking").value_or(request.think));
+    }
+    request.addGenerationPrompt = body.boolean("add_generation_prompt").value_or(true);
+    request.continueFinalMessage = body.boolean("continue_final_message").value_or(false);
+    if (request.continueFinalMessage && request.addGenerationPrompt) {
+        throw ruleError("Cannot set both `continue_final_message` and `add_generation_prompt` to True.");
+    }
+    if (const auto budget = body.integer("thinking_token_budget")) {
+        if (*budget < -1 || *budget > std::numeric_limits<std::int32_t>::max()) {
+            throw outOfRange("thinking_token_budget", "at least 0, or -1 for no limit",
+                             *body.find("thinking_token_budget"), "thinking_token_budget");
+        }
+        request.thinkingBudget = static_cast<std::int32_t>(*budget);
+    }
+}
+
+Ask readChat(const Fields& body, const ServedModel& model, const std::string& clientId) {
     requireModel(body.text("model").value_or(""), model);
     refuseUnsupported(body);
     ChatOptions options;
@@ -76,21 +77,23 @@ Ask readChat(const Fields& body, const ServedModel& model) {
     options.stream = readStream(body);
     readLengths(body, model, request);
     readCommon(body, request);
+    options.includeReasoning = body.boolean("include_reasoning").value_or(true);
     readLogprobs(body, options, request);
     std::string tools = readTools(body);
     request.toolChoice = readToolChoice(body);
+    options.namedTool = request.toolChoice.kind == sampling::structured::ToolChoice::Kind::kNamed;
+    if (options.namedTool) request.toolChoice.parallel = false;  // one call was named
     options.parallelToolCalls = request.toolChoice.parallel;
     if (request.toolChoice.kind != sampling::structured::ToolChoice::Kind::kNone) request.toolsJson = std::move(tools);
     request.structured = readStructuredOutput(body);
     readTemplate(body, request);
-    options.includeReasoning = body.boolean("include_reasoning").value_or(true);
     request.messages = readMessages(body, model);
     options.echo = echoText(body, request);
 
     Ask ask;
     ask.choices = options.choices;
     ask.prompts.push_back(std::move(request));
-    const AnswerId id = newAnswerId("chatcmpl-", model.name);
+    const AnswerId id = newAnswerId("chatcmpl-", model.name, readRequestId(body, clientId));
     if (options.stream.stream) {
         ask.stream = std::make_unique<ChatStream>(options, id);
     } else {

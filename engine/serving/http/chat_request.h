@@ -13,14 +13,20 @@ struct ChatOptions {
     StreamFields stream;
     bool includeReasoning = true;
     bool parallelToolCalls = true;
-    bool logprobs = false;  // the engine may report them only to count tokens
+    bool namedTool = false;  // a call that was asked for by name ends the answer with "stop"
+    bool logprobs = false;   // the engine may report them only to count tokens
     bool tokensAsIds = false;
     bool tokenIds = false;
+    bool promptIds = false;
     bool promptLogprobs = false;
     std::string echo;  // goes before the answer
 };
 
-/// Reads the body of POST /v1/chat/completions (spec openai-api section 4). Decodes pictures. Throws ApiError.
-Ask readChat(const Fields& body, const ServedModel& model);
+/// Reads the body of POST /v1/chat/completions (spec openai-api section 4). `clientId`: see prepare(). Decodes
+/// pictures. Throws ApiError.
+Ask readChat(const Fields& body, const ServedModel& model, const std::string& clientId);
+
+/// Fields of the chat template: how much is thought, and where the prompt ends. Throws ApiError.
+void readTemplate(const Fields& body, Request& request);
 
 }  // namespace step3::serving::http

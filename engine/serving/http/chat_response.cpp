@@ -8,6 +8,11 @@ namespace step3::serving::http {
 
 namespace {
 
+const char* finishOf(const Finished& end, const ChatOptions& options) {
+    const bool named = options.namedTool && end.reason == FinishReason::kToolCalls;
+    return finishName(named ? FinishReason::kStop : end.reason);
+}
+
 /// An object with one member, as JSON text.
 std::string member(const char* name, std::string_view text) {
     std::string out = std::string("{\"") + name + "\":";
@@ -29,7 +34,7 @@ std::string ChatStream::chunk(std::size_t index, std::string_view delta, const E
     out.append("{\"index\":").append(std::to_string(index)).append(",\"delta\":").append(delta);
     out.append(",\"logprobs\":").append(extra.logprobs.is_null() ? "null" : jsonText(extra.logprobs));
     if (extra.end != nullptr) {
-        out.append(",\"finish_reason\":\"").append(finishName(extra.end->reason)).append("\",\"stop_reason\":");
+        out.append(",\"finish_reason\":\"").append(finishOf(*extra.end, options_)).append("\",\"stop_reason\":");
         out += jsonText(stopReason(*extra.end));
     } else {
         out += ",\"finish_reason\":null";
@@ -43,6 +48,11 @@ std::string ChatStream::chunk(std::size_t index, std::string_view delta, const E
         }
     }
     out += "}]";
+    if (extra.role && options_.promptIds) {
+        out += ",\"prompt_token_ids\":";
+        appendIds(out, promptIds_);
+    }
+    if (extra.end != nullptr && !options_.stream.includeUsage) out += kFingerprintMember;
     if (options_.stream.continuousUsage) out.append(",\"usage\":").append(jsonText(usageJson(choices_[index].running)));
     return out += "}\n\n";
 }
@@ -52,7 +62,7 @@ std::string ChatStream::begin(std::size_t index, const Event& event) {
     Choice& choice = choices_[index];
     if (const auto* progress = std::get_if<PrefillProgress>(&event)) {
         choice.running.promptTokens = progress->total;
-        if (options_.tokenIds && !progress->tokenIds.empty()) promptIds_ = progress->tokenIds;
+        if (options_.promptIds && !progress->tokenIds.empty()) promptIds_ = progress->tokenIds;
     }
     if (std::exchange(choice.begun, true)) return {};
     Extra first;
@@ -119,13 +129,7 @@ std::string ChatStream::write(std::size_t index, const Event& event) {
 std::string ChatStream::end() {
     std::string out;
     if (options_.stream.includeUsage) {
-        out = frame_ + "],\"system_fingerprint\":\"" + kFingerprint +
-              "\",\"usage\":" + jsonText(usageJson(usage_.total()));
-        if (options_.tokenIds) {
-            out += ",\"prompt_token_ids\":";
-            appendIds(out, promptIds_);
-        }
-        out += "}\n\n";
+        out = frame_ + "]" + kFingerprintMember + ",\"usage\":" + jsonText(usageJson(usage_.total())) + "}\n\n";
     }
     return out + kSseDone;
 }
@@ -198,7 +202,7 @@ Json ChatBody::body() {
         choice["index"] = i;
         choice["message"] = messageJson(from);
         choice["logprobs"] = options_.logprobs ? Json{{"content", std::move(from.logprobs)}} : Json(nullptr);
-        choice["finish_reason"] = finishName(from.end.reason);
+        choice["finish_reason"] = finishOf(from.end, options_);
         choice["stop_reason"] = stopReason(from.end);
         choice["token_ids"] = options_.tokenIds ? Json(from.tokenIds) : Json(nullptr);
         json["choices"].push_back(std::move(choice));
@@ -207,7 +211,7 @@ Json ChatBody::body() {
     json["system_fingerprint"] = kFingerprint;
     json["usage"] = usageJson(usage_.total());
     json["prompt_logprobs"] = options_.promptLogprobs ? promptLogprobsJson(promptLogprobs_) : Json(nullptr);
-    json["prompt_token_ids"] = options_.tokenIds ? Json(promptIds_) : Json(nullptr);
+    json["prompt_token_ids"] = options_.promptIds ? Json(promptIds_) : Json(nullptr);
     json["kv_transfer_params"] = nullptr;
     return json;
 }

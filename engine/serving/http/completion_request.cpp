@@ -38,7 +38,7 @@ void setPrompt(Request& request, const Json& prompt, const std::string& path, co
 std::vector<Request> readPrompts(const Fields& body, const Request& request, const ServedModel& model) {
     const Json* prompt = body.find("prompt");
     const std::string path = body.pathOf("prompt");
-    if (prompt == nullptr) throw schemaError(path + ": expected a string or token ids, found none", path);
+    if (prompt == nullptr || *prompt == "") throw ruleError("prompt must be given and not be empty", "prompt");
     std::vector<Request> prompts;
     const bool several =
         prompt->is_array() && !prompt->empty() && (prompt->front().is_string() || prompt->front().is_array());
@@ -71,19 +71,22 @@ void readLogprobs(const Fields& body, CompletionOptions& options, Request& reque
     if (count) request.topLogprobs = static_cast<std::int32_t>(*count);
     options.tokensAsIds = body.boolean("return_tokens_as_token_ids").value_or(false);
     options.tokenIds = request.tokenIds;
-    options.promptLogprobs = request.promptLogprobs >= 0;
     request.tokenIds = request.tokenIds || options.stream.continuousUsage;
 }
 
 }  // namespace
 
-Ask readCompletion(const Fields& body, const ServedModel& model) {
+Ask readCompletion(const Fields& body, const ServedModel& model, const std::string& clientId) {
     requireModel(body.text("model").value_or(""), model);
     refuseUnsupported(body);
     if (body.text("suffix").value_or("") != "") throw ruleError("suffix is not currently supported", "suffix");
     CompletionOptions options;
     Request request;
-    request.sampling = readSampling(body, model, "max_tokens", kDefaultTokens);
+    const bool echo = body.boolean("echo").value_or(false);
+    // Scores a prompt; one token is made, as vLLM does, and kept back.
+    options.echoOnly = echo && body.integer("max_tokens") == 0;
+    request.sampling = options.echoOnly ? readSampling(body, model, nullptr, 1)
+                                        : readSampling(body, model, "max_tokens", kDefaultTokens);
     options.choices = readChoices(body, request.sampling);
     const auto bestOf = body.integer("best_of");
     if (bestOf && *bestOf != static_cast<std::int64_t>(options.choices)) {
@@ -94,9 +97,9 @@ Ask readCompletion(const Fields& body, const ServedModel& model) {
     readCommon(body, request);
     readLogprobs(body, options, request);
     request.structured = readStructuredOutput(body);
-    const bool echo = body.boolean("echo").value_or(false);
     // What is echoed has log-probabilities like the rest.
     if (echo && options.logprobs) request.promptLogprobs = std::max(request.promptLogprobs, request.topLogprobs);
+    options.promptLogprobs = request.promptLogprobs >= 0;
 
     Ask ask;
     ask.choices = options.choices;
@@ -107,7 +110,7 @@ Ask readCompletion(const Fields& body, const ServedModel& model) {
         if (prompt.promptIds && !model.tokenizer) throw ruleError("echo of token ids needs a tokenizer", "echo");
         options.echo.push_back(prompt.rawPrompt ? *prompt.rawPrompt : model.tokenizer->decode(*prompt.promptIds, true));
     }
-    const AnswerId id = newAnswerId("cmpl-", model.name);
+    const AnswerId id = newAnswerId("cmpl-", model.name, readRequestId(body, clientId));
     if (options.stream.stream) {
         ask.stream = std::make_unique<CompletionStream>(options, id);
     } else {

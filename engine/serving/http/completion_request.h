@@ -17,9 +17,10 @@ struct CompletionOptions {
     bool tokenIds = false;
     bool promptLogprobs = false;    // reported as such
     std::vector<std::string> echo;  // by prompt; empty: none goes before the answers
+    bool echoOnly = false;          // max_tokens 0: the answers themselves are left out
 };
 
-/// Reads the body of POST /v1/completions (spec openai-api section 7). Throws ApiError.
-Ask readCompletion(const Fields& body, const ServedModel& model);
+/// Reads the body of POST /v1/completions (spec openai-api section 7). `clientId`: see prepare(). Throws ApiError.
+Ask readCompletion(const Fields& body, const ServedModel& model, const std::string& clientId);
 
 }  // namespace step3::serving::http

@@ -1,21 +1,8 @@
 #include "engine/serving/http/completion_response.h"
 
-#include <algorithm>
-
 #include "engine/utf8.h"
 
 namespace step3::serving::http {
-
-namespace {
-
-/// Characters of a token's text as it is sent.
-std::size_t characters(const std::string& bytes) {
-    const std::string text = validUtf8(bytes);
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xC0U) != 0x80U; }));
-}
-
-}  // namespace
 
 void CompletionLogprobs::add(const std::vector<TokenLogprob>& tokens) {
     if (tokens.empty()) return;
@@ -38,7 +25,7 @@ void CompletionLogprobs::add(const std::vector<TokenLogprob>& tokens) {
             for (const TokenLogprob& other : token.top) top[tokenText(other, asIds_)] = finiteLogprob(other.logprob);
             columns_["top_logprobs"].push_back(std::move(top));
         }
-        offset_ += characters(token.bytes);
+        offset_ += characterCount(validUtf8(token.bytes));  // as it is sent
     }
 }
 
@@ -49,7 +36,8 @@ Json CompletionLogprobs::take() {
 CompletionStream::CompletionStream(CompletionOptions options, AnswerId id)
     : options_(std::move(options)),
       frame_(sseFrame(id, "text_completion")),
-      choices_(options_.prompts * options_.choices, Choice{false, {}, CompletionLogprobs(options_.tokensAsIds), {}}),
+      choices_(options_.prompts * options_.choices,
+               Choice{false, {}, CompletionLogprobs(options_.tokensAsIds), {}, {}}),
       usage_(options_.choices) {}
 
 std::string CompletionStream::chunk(std::size_t index, const std::string& text, const std::vector<std::int32_t>& ids,
@@ -68,8 +56,13 @@ std::string CompletionStream::chunk(std::size_t index, const std::string& text, 
     if (options_.tokenIds) {
         out += ",\"token_ids\":";
         appendIds(out, ids);
+        if (!from.promptIds.empty()) {
+            out += ",\"prompt_token_ids\":";
+            appendIds(out, std::exchange(from.promptIds, {}));
+        }
     }
     out += "}]";
+    if (end != nullptr && !options_.stream.includeUsage) out += kFingerprintMember;
     if (options_.stream.continuousUsage) out.append(",\"usage\":").append(jsonText(usageJson(from.running)));
     return out += "}\n\n";
 }
@@ -82,6 +75,7 @@ std::string CompletionStream::delta(std::size_t index, const std::string& text,
         if (options_.logprobs) choice.logprobs.add(std::exchange(choice.promptLogprobs, {}));
         out = chunk(index, options_.echo[index / options_.choices], {});
     }
+    if (options_.echoOnly) return out;
     choice.running.completionTokens += static_cast<std::int32_t>(ids.size());
     if (options_.logprobs) choice.logprobs.add(logprobs);
     if (text.empty() && !(options_.logprobs && !logprobs.empty()) && !(options_.tokenIds && !ids.empty())) return out;
@@ -92,6 +86,7 @@ std::string CompletionStream::write(std::size_t index, const Event& event) {
     Choice& choice = choices_[index];
     if (const auto* progress = std::get_if<PrefillProgress>(&event)) {
         choice.running.promptTokens = progress->total;
+        if (options_.tokenIds && !progress->tokenIds.empty()) choice.promptIds = progress->tokenIds;
         choice.promptLogprobs.insert(choice.promptLogprobs.end(), progress->logprobs.begin(), progress->logprobs.end());
         return {};
     }
@@ -112,8 +107,7 @@ std::string CompletionStream::write(std::size_t index, const Event& event) {
 std::string CompletionStream::end() {
     std::string out;
     if (options_.stream.includeUsage) {
-        out = frame_ + "],\"system_fingerprint\":\"" + kFingerprint +
-              "\",\"usage\":" + jsonText(usageJson(usage_.total())) + "}\n\n";
+        out = frame_ + "]" + kFingerprintMember + ",\"usage\":" + jsonText(usageJson(usage_.total())) + "}\n\n";
     }
     return out + kSseDone;
 }
@@ -131,11 +125,13 @@ CompletionBody::CompletionBody(CompletionOptions options, AnswerId id)
 
 void CompletionBody::addText(Choice& choice, const std::string& text, const std::vector<TokenLogprob>& logprobs,
                              const std::vector<std::int32_t>& ids) {
+    if (options_.logprobs && !std::exchange(choice.promptAdded, true) && !options_.echo.empty()) {
+        choice.logprobs.add(choice.promptLogprobs);
+    }
+    if (options_.echoOnly) return;
     choice.text += text;
     choice.tokenIds.insert(choice.tokenIds.end(), ids.begin(), ids.end());
-    if (!options_.logprobs) return;
-    if (!std::exchange(choice.promptAdded, true) && !options_.echo.empty()) choice.logprobs.add(choice.promptLogprobs);
-    choice.logprobs.add(logprobs);
+    if (options_.logprobs) choice.logprobs.add(logprobs);
 }
 
 void CompletionBody::add(std::size_t index, const Event& event) {

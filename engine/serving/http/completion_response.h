@@ -38,6 +38,7 @@ private:
         Usage running;
         CompletionLogprobs logprobs;
         std::vector<TokenLogprob> promptLogprobs;  // to be echoed
+        std::vector<std::int32_t> promptIds;       // to be told in the first chunk
     };
 
     std::string chunk(std::size_t index, const std::string& text, const std::vector<std::int32_t>& ids,

@@ -39,12 +39,12 @@ void requireReady(const ServerContext& context) {
     if (!context.served) throw ApiError(503, "ServiceUnavailableError", "the model is being loaded");
 }
 
-Prepared prepare(Route route, std::string_view text, const ServedModel& served) {
+Prepared prepare(Route route, std::string_view text, const ServedModel& served, const std::string& clientId) {
     const Json document = parseBody(text);
     const Fields body(document, "body");
     switch (route) {
-        case Route::kChatCompletions: return readChat(body, served);
-        case Route::kCompletions: return readCompletion(body, served);
+        case Route::kChatCompletions: return readChat(body, served, clientId);
+        case Route::kCompletions: return readCompletion(body, served, clientId);
         case Route::kResponses: return readResponse(body, served);
         case Route::kTokenize: return tokenize(body, served);
         case Route::kDetokenize: return detokenize(body, served);

@@ -9,9 +9,9 @@
 
 namespace step3::serving::http {
 
-/// Reads the body of a route that takes one. Decodes pictures and encodes text: not for the network's thread. Throws
-/// ApiError.
-Prepared prepare(Route route, std::string_view body, const ServedModel& served);
+/// Reads the body of a route that takes one. `clientId` is the id that the client gave the request in its header, or
+/// empty. Decodes pictures and encodes text: not for the network's thread. Throws ApiError.
+Prepared prepare(Route route, std::string_view body, const ServedModel& served, const std::string& clientId);
 
 struct PlainAnswer {
     int status = 200;

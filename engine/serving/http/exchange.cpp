@@ -53,7 +53,7 @@ Exchange::Outcome Exchange::prepareAndSubmit(const std::string& body) {
     Outcome outcome;
     try {
         if (cancelled_) throw ApiError(503, "ServiceUnavailableError", "the request was cancelled");
-        Prepared prepared = prepare(route_, body, served_);
+        Prepared prepared = prepare(route_, body, served_, record_.idFromClient ? record_.id : std::string());
         if (auto* answer = std::get_if<Json>(&prepared)) {
             outcome.answer = std::move(*answer);
             return outcome;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/serving/http/api_error.h"
+#include "engine/serving/http/json_position.h"
 
 namespace step3::serving::http {
 
@@ -19,7 +20,6 @@ Json parseBody(std::string_view body) {
     if (body.empty()) throw schemaError("expected a JSON object, found an empty body", "body");
     Json document;
     if (const auto defect = readJson(body, document)) {
-        const std::string position = std::to_string(defect->byte);
         switch (defect->kind) {
             case JsonDefect::Kind::kTooDeep:
                 throw schemaError("JSON nested deeper than " + std::to_string(kMaxJsonDepth) + " levels", "body");
@@ -29,7 +29,8 @@ Json parseBody(std::string_view body) {
                 throw schemaError("the body is not valid JSON: an object names a member twice", "body");
             case JsonDefect::Kind::kSyntax: break;
         }
-        throw schemaError("the body is not valid JSON: error at byte " + position, "body." + position);
+        const std::string position = std::to_string(jsonErrorPosition(body).value_or(defect->byte - 1));
+        throw schemaError("the body is not valid JSON: error at character " + position, "body." + position);
     }
     if (!document.is_object()) {
         throw schemaError(std::string("expected a JSON object, found ") + kindOf(document), "body");

@@ -18,7 +18,7 @@ Json modelCard(const ServedModel& model) {
     card["id"] = model.name;
     card["object"] = "model";
     card["created"] = model.created;
-    card["owned_by"] = "step3";
+    card["owned_by"] = "vllm";  // clients take the API's dialect from it
     card["root"] = model.name;
     card["parent"] = nullptr;
     card["max_model_len"] = model.maxContext;

@@ -141,7 +141,7 @@ Json chatFormat(const Fields& body) {
         if (format->find("schema") == nullptr) {
             throw ruleError("text.format of type \"json_schema\" needs a schema", "text");
         }
-        wrapped["json_schema"] = {{"schema", *format->find("schema")}};
+        wrapped["json_schema"] = {{"name", format->requiredText("name")}, {"schema", *format->find("schema")}};
     }
     return wrapped;
 }

@@ -5,11 +5,16 @@
 #include <charconv>
 #include <limits>
 
+#include "engine/serving/http/request_id.h"
+#include "engine/utf8.h"
+
 namespace step3::serving::http {
 
 namespace {
 
 constexpr std::size_t kMaxSaltLength = 128;
+constexpr std::int64_t kNoSeed = -1;  // as vLLM
+constexpr double kMostBias = 100;
 
 class Reader {
 public:
@@ -28,11 +33,12 @@ public:
         readFloat("frequency_penalty", out_.frequencyPenalty, -2, 2, false, "");
         if (const auto k = body_.integer("top_k")) {
             if (*k < -1 || *k > std::numeric_limits<std::int32_t>::max()) {
-                throw outOfRange("top_k", "-1, 0 or the number of tokens to keep", *body_.find("top_k"), "top_k");
+                throw outOfRange("top_k", "-1, 0 or the number of tokens to keep", *body_.find("top_k"), "");
             }
             out_.topK = static_cast<std::int32_t>(*k);
         }
-        if (const auto seed = body_.integer("seed")) out_.seed = static_cast<std::uint64_t>(*seed);
+        const std::int64_t seed = body_.integer("seed").value_or(kNoSeed);
+        if (seed != kNoSeed) out_.seed = static_cast<std::uint64_t>(seed);
         readBias();
         readStops();
         return std::move(out_);
@@ -40,7 +46,7 @@ public:
 
 private:
     void readLength(const char* field) {
-        if (const auto tokens = body_.integer(field)) {
+        if (const auto tokens = field != nullptr ? body_.integer(field) : std::nullopt) {
             if (*tokens < 1 || *tokens > model_.maxContext) {
                 throw outOfRange(field, "in [1, " + std::to_string(model_.maxContext) + "]", *body_.find(field), field);
             }
@@ -49,8 +55,7 @@ private:
         if (const auto tokens = body_.integer("min_tokens")) {
             const std::int64_t most = out_.maxTokens > 0 ? out_.maxTokens : model_.maxContext;
             if (*tokens < 0 || *tokens > most) {
-                throw outOfRange("min_tokens", "in [0, " + std::to_string(most) + "]", *body_.find("min_tokens"),
-                                 "min_tokens");
+                throw outOfRange("min_tokens", "in [0, " + std::to_string(most) + "]", *body_.find("min_tokens"), "");
             }
             out_.minTokens = static_cast<std::int32_t>(*tokens);
         }
@@ -86,10 +91,11 @@ private:
                                     "), found another",
                                 "logit_bias");
             }
-            if (!value.is_number() || value.get<double>() < -100 || value.get<double>() > 100) {
-                throw ruleError("logit_bias: values must be numbers in [-100, 100], found another", "logit_bias");
+            if (!value.is_number()) {
+                const std::string path = "body.logit_bias." + key;
+                throw schemaError(path + ": expected a number, found " + kindOf(value), path);
             }
-            out_.logitBias[id] = static_cast<float>(value.get<double>());
+            out_.logitBias[id] = static_cast<float>(std::clamp(value.get<double>(), -kMostBias, kMostBias));
         }
     }
 
@@ -117,7 +123,11 @@ private:
         if (const Json* ids = body_.array("stop_token_ids")) {
             for (const Json& entry : *ids) {
                 const auto id = asInteger(entry);
-                if (!id || *id < 0 || *id >= model_.vocabSize) {
+                if (!id) {
+                    throw schemaError(std::string("body.stop_token_ids: expected token ids, found ") + kindOf(entry),
+                                      "body.stop_token_ids");
+                }
+                if (*id < 0 || *id >= model_.vocabSize) {
                     throw ruleError("stop_token_ids: expected token ids in [0, " + std::to_string(model_.vocabSize) +
                                         "), found another",
                                     "stop_token_ids");
@@ -133,10 +143,11 @@ private:
 };
 
 void checkSalt(const Fields& body) {
-    const auto salt = body.text("cache_salt");
-    if (!salt) return;
-    const bool clean = salt->find_first_of(std::string_view("@/\\\0", 4)) == std::string::npos;
-    if (salt->empty() || salt->size() > kMaxSaltLength || !clean) {
+    const Json* given = body.find("cache_salt");
+    if (given == nullptr) return;
+    const std::string salt = given->is_string() ? given->get<std::string>() : std::string();
+    const bool clean = salt.find_first_of(std::string_view("@/\\\0", 4)) == std::string::npos;
+    if (salt.empty() || characterCount(salt) > kMaxSaltLength || !clean) {
         throw ruleError("cache_salt must have 1 to 128 characters, none of them @ / \\ or NUL", "cache_salt");
     }
 }
@@ -175,7 +186,11 @@ void readLengths(const Fields& body, const ServedModel& model, Request& request)
     const auto tokens = body.integer("truncate_prompt_tokens");
     if (!tokens) return;
     const std::int64_t most = model.maxContext - std::max(1, request.sampling.maxTokens);
-    if (*tokens < -1 || *tokens == 0 || *tokens > most) {
+    if (*tokens < -1) {
+        throw schemaError("body.truncate_prompt_tokens: expected -1 or more, found " + std::to_string(*tokens),
+                          "body.truncate_prompt_tokens");
+    }
+    if (*tokens == 0 || *tokens > most) {
         throw outOfRange("truncate_prompt_tokens", "in [1, " + std::to_string(most) + "], or -1 for what fits",
                          *body.find("truncate_prompt_tokens"), "truncate_prompt_tokens");
     }
@@ -191,6 +206,7 @@ void readCommon(const Fields& body, Request& request) {
     request.skipSpecialTokens = body.boolean("skip_special_tokens").value_or(true);
     static_cast<void>(body.boolean("spaces_between_special_tokens"));  // the tokenizer puts none
     request.tokenIds = body.boolean("return_token_ids").value_or(false);
+    for (const char* label : {"user", "session_id"}) static_cast<void>(body.text(label));  // they change nothing
     if (const auto count = body.integer("prompt_logprobs")) {
         if (*count < 0) {
             throw outOfRange("prompt_logprobs", "at least 0", *body.find("prompt_logprobs"), "prompt_logprobs");
@@ -205,6 +221,12 @@ void readCommon(const Fields& body, Request& request) {
         }
         request.promptLogprobs = static_cast<std::int32_t>(*count);
     }
+}
+
+std::string readRequestId(const Fields& body, const std::string& clientId) {
+    const std::string given = body.text("request_id").value_or("");
+    if (!clientId.empty()) return clientId;
+    return given.empty() ? given : requestId(given);
 }
 
 std::optional<std::string> readEffort(const Fields& fields, const char* name) {
@@ -222,7 +244,8 @@ StreamFields readStream(const Fields& body) {
     fields.stream = body.boolean("stream").value_or(false);
     const auto options = body.object("stream_options");
     if (!options) return fields;
-    if (!fields.stream) throw ruleError("Stream options can only be defined when `stream=True`.", "stream_options");
+    if (!fields.stream && !options->json().empty())
+        throw ruleError("Stream options can only be defined when `stream=True`.", "stream_options");
     fields.includeUsage = options->boolean("include_usage").value_or(false);
     fields.continuousUsage = options->boolean("continuous_usage_stats").value_or(false) && fields.includeUsage;
     return fields;

@@ -7,8 +7,8 @@
 namespace step3::serving::http {
 
 /// Sampling fields that chat and completion requests share: the model's defaults, overwritten by what the body says
-/// (spec openai-api section 4). `lengthField` is the one that holds the limit of tokens, `defaultTokens`
-/// the limit without it (0: what the context leaves). Throws ApiError.
+/// (spec openai-api section 4). `lengthField` is the one that holds the limit of tokens (null: none),
+/// `defaultTokens` the limit without it (0: what the context leaves). Throws ApiError.
 sampling::SamplingParams readSampling(const Fields& body, const ServedModel& model, const char* lengthField,
                                       std::int32_t defaultTokens = 0);
 
@@ -23,6 +23,9 @@ void readLengths(const Fields& body, const ServedModel& model, Request& request)
 /// What a request says about its place in the queue and the text of its answer: `priority`, `skip_special_tokens`,
 /// `return_token_ids`, `prompt_logprobs`. Throws ApiError.
 void readCommon(const Fields& body, Request& request);
+
+/// The id that the answer is to have: `clientId` or, if that is empty, the body's `request_id`; empty: none is given.
+std::string readRequestId(const Fields& body, const std::string& clientId);
 
 /// How much the model is to think: none, minimal, low, medium, high, xhigh or max. Throws ApiError.
 std::optional<std::string> readEffort(const Fields& fields, const char* name);

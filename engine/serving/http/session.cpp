@@ -180,7 +180,9 @@ void Session::onHeader() {
     keepAlive_ = request.keep_alive() && !context_.stopping;
     headOnly_ = request.method() == bhttp::verb::head;
     allowOrigin_ = context_.cors.allowed(view(request[bhttp::field::origin]));
-    record_.id = requestId(view(request["X-Request-Id"]));
+    const std::string_view givenId = view(request["X-Request-Id"]);
+    record_.id = requestId(givenId);
+    record_.idFromClient = record_.id == givenId;
     record_.requestBytes = parser_->content_length().value_or(0);
     route_ = matchRoute(view(request.method_string()), view(request.target()));
     record_.method = request.method() == bhttp::verb::unknown ? "?" : std::string(request.method_string());

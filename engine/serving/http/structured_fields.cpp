@@ -77,6 +77,7 @@ StructuredOutput responseFormat(const Fields& format) {
     if (schema == nullptr) {
         throw ruleError("response_format of type \"json_schema\" needs json_schema.schema", "response_format");
     }
+    static_cast<void>(described->requiredText("name"));
     return {Kind::kJsonSchema, schemaText(*schema), {}};
 }
 
@@ -163,13 +164,16 @@ ToolChoice readToolChoice(const Fields& body) {
         choice.kind = ToolChoice::Kind::kRequired;
     } else if (given->is_object()) {
         const Fields named(*given, body.pathOf("tool_choice"));
-        const auto function = named.object("function");
-        if (named.requiredText("type") != "function" || !function) {
-            throw ruleError("tool_choice: expected {\"type\": \"function\", \"function\": {\"name\": ...}}",
-                            "tool_choice");
-        }
+        const auto refuse = [](const char* param) {
+            return ruleError("tool_choice: expected {\"type\": \"function\", \"function\": {\"name\": ...}}", param);
+        };
+        if (named.text("type").value_or("function") != "function") throw refuse("tool_choice");
+        const Json* function = named.find("function");
+        if (function == nullptr || !function->is_object()) throw refuse("tool_choice.function");
+        const Json name = function->value("name", Json(nullptr));
+        if (!name.is_string() || name == "") throw refuse("tool_choice.function.name");
         choice.kind = ToolChoice::Kind::kNamed;
-        choice.name = function->requiredText("name");
+        choice.name = name.get<std::string>();
         const auto isNamed = [&](const Json& tool) { return tool.at("function").at("name") == choice.name; };
         if (std::none_of(tools->begin(), tools->end(), isNamed)) {
             throw ruleError("tool_choice: the tools have no function \"" + choice.name + "\"", "tool_choice");

@@ -1,6 +1,7 @@
 #include "engine/serving/http/tokenize.h"
 
 #include "engine/serving/http/api_error.h"
+#include "engine/serving/http/chat_request.h"
 #include "engine/serving/http/message_reader.h"
 #include "engine/serving/http/tool_fields.h"
 
@@ -16,8 +17,7 @@ const text::Tokenizer& tokenizerOf(const ServedModel& model) {
 std::vector<std::int32_t> encode(const Fields& body, const ServedModel& model) {
     Request request;
     if (body.find("messages") != nullptr) {
-        request.addGenerationPrompt = body.boolean("add_generation_prompt").value_or(true);
-        request.continueFinalMessage = body.boolean("continue_final_message").value_or(false);
+        readTemplate(body, request);
         request.toolsJson = readTools(body);
         request.messages = readMessages(body, model);
         return model.engine.promptTokens(request);
@@ -55,8 +55,8 @@ Json detokenize(const Fields& body, const ServedModel& model) {
     for (std::size_t i = 0; i < list->size(); ++i) {
         const std::string path = "body.tokens." + std::to_string(i);
         const auto id = asInteger((*list)[i]);
-        if (!id) throw schemaError(path + ": expected a token id, found " + kindOf((*list)[i]), path);
-        if (*id < 0 || *id >= model.vocabSize) {
+        if (!id || *id < 0) throw schemaError(path + ": expected a token id, found another", path);
+        if (*id >= model.vocabSize) {
             throw ruleError("Token id " + std::to_string(*id) + " is out of vocabulary", "tokens");
         }
         ids.push_back(static_cast<std::int32_t>(*id));

@@ -9,7 +9,7 @@ namespace {
 void checkTool(const Json& json, const std::string& path) {
     if (!json.is_object()) throw schemaError(path + ": expected an object, found " + kindOf(json), path);
     const Fields tool(json, path);
-    if (tool.requiredText("type") != "function") {
+    if (tool.text("type").value_or("function") != "function") {
         throw schemaError(path + ".type: expected \"function\", found another", path + ".type");
     }
     const auto function = tool.object("function");
@@ -29,7 +29,9 @@ std::string readTools(const Fields& body) {
     if (tools == nullptr) return {};
     if (tools->empty()) throw ruleError("tools must not be an empty array", "tools");
     for (std::size_t i = 0; i < tools->size(); ++i) checkTool((*tools)[i], "body.tools." + std::to_string(i));
-    return tools->dump();
+    Json typed = *tools;
+    for (Json& tool : typed) tool["type"] = "function";  // the default, which templates do not know of
+    return typed.dump();
 }
 
 }  // namespace step3::serving::http

@@ -43,7 +43,7 @@ TEST_CASE("an answer in one piece has the form of the API") {
     CHECK(response.status == 200);
     CHECK(response.header("x-request-id") == "mine-1");
     const Json json = response.json();
-    CHECK(json["id"].get<std::string>().substr(0, 9) == "chatcmpl-");
+    CHECK(json["id"] == "chatcmpl-mine-1");
     CHECK(json["object"] == "chat.completion");
     CHECK(json["model"] == "scripted");
     CHECK(json["created"].get<std::int64_t>() > 1'700'000'000);
@@ -112,6 +112,60 @@ TEST_CASE("reasoning comes before the answer and can be left out") {
     CHECK(without["choices"][0]["message"]["reasoning"].is_null());
     CHECK(without["usage"]["completion_tokens_details"]["reasoning_tokens"] == 3);
     CHECK(chunksOf(running.post(kChat, chat(R"("include_reasoning":false,"stream":true)"))).size() == 3);
+    const Json hidden =
+        running.post(kChat, chat(R"("include_reasoning":false,"logprobs":true,"return_token_ids":true)")).json();
+    CHECK(hidden["choices"][0]["logprobs"].is_null());
+    CHECK(hidden["choices"][0]["token_ids"].is_null());
+}
+
+TEST_CASE("the last chunk of a stream names the build") {
+    const RunningServer running;
+    const auto plain = chunksOf(running.post(kChat, kHelloStream));
+    CHECK(plain.back()["system_fingerprint"].is_string());
+    CHECK_FALSE(plain[1].contains("system_fingerprint"));
+    const auto counted =
+        chunksOf(running.post(kChat, chat(R"("stream":true,"stream_options":{"include_usage":true})")));
+    CHECK(counted.back()["system_fingerprint"] == plain.back()["system_fingerprint"]);
+    CHECK_FALSE(counted[counted.size() - 2].contains("system_fingerprint"));
+}
+
+TEST_CASE("an answer has the id that its client chose: in the header, else in the body") {
+    const RunningServer running;
+    const std::string named = chat(R"("request_id":"body-1")");
+    CHECK(running.post(kChat, named).json()["id"] == "chatcmpl-body-1");
+    CHECK(running.post(kChat, named, "X-Request-Id: head-1\r\n").json()["id"] == "chatcmpl-head-1");
+    CHECK(running.post("/v1/completions", R"({"prompt":"a","request_id":"body-1"})").json()["id"] == "cmpl-body-1");
+    CHECK(running.post(kChat, kHello).json()["id"].get<std::string>().size() == 9 + 32);
+    // Nothing that would break a line of a log.
+    CHECK(running.post(kChat, chat(R"("request_id":"a b")")).json()["id"].get<std::string>().size() == 9 + 32);
+}
+
+TEST_CASE("what may be left out or is no value") {
+    RunningServer running;
+    CHECK(running.post(kChat, chat(R"("stream_options":{},"seed":-1)")).status == 200);
+    CHECK_FALSE(running.engine.call(0).request.sampling.seed);
+    CHECK(running.post(kChat, chat(R"("tools":[{"function":{"name":"f"}}],"tool_choice":{"function":{"name":"f"}})"))
+              .status == 200);
+    CHECK(running.engine.call(1).request.toolsJson == R"([{"function":{"name":"f"},"type":"function"}])");
+    CHECK(running.engine.call(1).request.toolChoice.name == "f");
+    CHECK_FALSE(running.engine.call(1).request.toolChoice.parallel);
+    std::string salt;
+    for (int i = 0; i < 128; ++i) salt += "\xC3\xA9";
+    CHECK(running.post(kChat, chat("\"cache_salt\":\"" + salt + "\"")).status == 200);
+}
+
+TEST_CASE("a call that was asked for by name ends the answer with stop") {
+    RunningServer running;
+    running.engine.setScript([](ScriptedEngine& engine, const ScriptedEngine::Call& call) {
+        engine.emit(call.id, ToolCallDelta{0, "f", "{}"});
+        engine.emit(call.id, Finished{FinishReason::kToolCalls, {}, usage(5, 1), -1});
+    });
+    const std::string tools = R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":)";
+    const std::string named = tools + R"({"type":"function","function":{"name":"f"}})";
+    CHECK(running.post(kChat, chat(named)).json()["choices"][0]["finish_reason"] == "stop");
+    CHECK(chunksOf(running.post(kChat, chat(named + R"(,"stream":true)"))).back()["choices"][0]["finish_reason"] ==
+          "stop");
+    CHECK(running.post(kChat, chat(tools + "\"required\"")).json()["choices"][0]["finish_reason"] == "tool_calls");
 }
 
 TEST_CASE("a thought that was cut leaves no answer") {
@@ -179,6 +233,10 @@ TEST_CASE("log-probabilities, token ids and stop reasons are told") {
     CHECK(ids["choices"][0]["logprobs"]["content"][0]["token"] == "token_id:7");
     CHECK(ids["choices"][0]["token_ids"] == Json::parse("[7,7]"));
     CHECK(ids["prompt_token_ids"] == Json::parse("[0,2,3,4,5]"));
+    const auto streamed = chunksOf(running.post(kChat, chat(R"("return_token_ids":true,"stream":true)")));
+    CHECK(streamed[0]["prompt_token_ids"] == ids["prompt_token_ids"]);
+    CHECK(streamed[1]["choices"][0]["token_ids"] == Json::parse("[7]"));
+    CHECK_FALSE(streamed[1].contains("prompt_token_ids"));
 
     running.engine.setScript([](ScriptedEngine& engine, const ScriptedEngine::Call& call) {
         engine.emit(call.id, Finished{FinishReason::kStop, "END", usage(5, 1), -1});
@@ -236,8 +294,8 @@ TEST_CASE("every field reaches the engine") {
         {"role":"assistant","content":null,"reasoning":"r","tool_calls":[{"id":"c1","type":"function",
         "function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c1","content":"7"}],
         "max_tokens":9,"max_completion_tokens":8,"temperature":0.5,"top_p":0.9,"top_k":7,"min_p":0.1,
-        "repetition_penalty":1.1,"presence_penalty":0.2,"frequency_penalty":0.3,"seed":-1,"stop":"x","stop_token_ids":[3],
-        "include_stop_str_in_output":true,"ignore_eos":true,"min_tokens":2,"logit_bias":{"4":-5},
+        "repetition_penalty":1.1,"presence_penalty":0.2,"frequency_penalty":0.3,"seed":-2,"stop":"x","stop_token_ids":[3],
+        "include_stop_str_in_output":true,"ignore_eos":true,"min_tokens":2,"logit_bias":{"4":-5,"5":1000},
         "reasoning_effort":"none","thinking_token_budget":3,"skip_special_tokens":false,"priority":-2,
         "add_generation_prompt":false,"continue_final_message":true,"user":"u","metadata":{},"unknown":1,"n":null})");
     REQUIRE(response.status == 200);
@@ -257,13 +315,13 @@ TEST_CASE("every field reaches the engine") {
     CHECK(sampling.repetitionPenalty == 1.1F);
     CHECK(sampling.presencePenalty == 0.2F);
     CHECK(sampling.frequencyPenalty == 0.3F);
-    CHECK(sampling.seed == std::uint64_t(-1));
+    CHECK(sampling.seed == std::uint64_t(-2));
     CHECK(sampling.stop == std::vector<std::string>{"x"});
     CHECK(sampling.stopTokenIds == std::vector<std::int32_t>{3});
     CHECK(sampling.includeStopString);
     CHECK(sampling.ignoreEos);
     CHECK(sampling.minTokens == 2);
-    CHECK(sampling.logitBias == std::map<std::int32_t, float>{{4, -5.0F}});
+    CHECK(sampling.logitBias == std::map<std::int32_t, float>{{4, -5.0F}, {5, 100.0F}});
     CHECK_FALSE(request.think);
     CHECK(request.thinkingBudget == 3);
     CHECK_FALSE(request.skipSpecialTokens);

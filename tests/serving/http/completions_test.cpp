@@ -81,6 +81,38 @@ TEST_CASE("an echo with log-probabilities holds those of the prompt") {
     CHECK(Json::parse(data[1])["choices"][0]["logprobs"]["text_offset"] == Json::parse("[2]"));
 }
 
+TEST_CASE("an echo without an answer scores the prompt") {
+    RunningServer running;
+    running.engine.setScript([](ScriptedEngine& engine, const ScriptedEngine::Call& call) {
+        PrefillProgress progress{2, 2, {}, {}};
+        progress.logprobs = {{2, "a", 0, {}, 0}, {3, "b", -1.0F, {{4, "c", -0.5F, {}, 0}}, 2}};
+        engine.emit(call.id, progress);
+        engine.emit(call.id, TextDelta{"d", {{5, "d", -2.0F, {}, 1}}, {}});
+        engine.emit(call.id, Finished{FinishReason::kLength, {}, {}, -1});
+    });
+    const std::string body = R"({"prompt":"ab","echo":true,"max_tokens":0,"logprobs":1)";
+    const Json choice = running.post(kCompletions, body + "}").json()["choices"][0];
+    CHECK(choice["text"] == "ab");
+    CHECK(choice["logprobs"]["tokens"] == Json::parse(R"(["a","b"])"));
+    CHECK(choice["prompt_logprobs"].size() == 2);
+    CHECK(choice["finish_reason"] == "length");
+    CHECK(running.engine.call(0).request.sampling.maxTokens == 1);
+    const auto data = sseData(running.post(kCompletions, body + R"(,"stream":true})").body);
+    REQUIRE(data.size() == 3);
+    CHECK(Json::parse(data[0])["choices"][0]["text"] == "ab");
+    CHECK(Json::parse(data[1])["choices"][0]["text"] == "");
+    CHECK(Json::parse(data[1])["choices"][0]["finish_reason"] == "length");
+}
+
+TEST_CASE("the first chunk of a completion tells the prompt's ids") {
+    const RunningServer running;
+    const auto data =
+        sseData(running.post(kCompletions, R"({"prompt":"a","stream":true,"return_token_ids":true})").body);
+    const Json whole = running.post(kCompletions, R"({"prompt":"a","return_token_ids":true})").json()["choices"][0];
+    CHECK(Json::parse(data[0])["choices"][0]["prompt_token_ids"] == whole["prompt_token_ids"]);
+    CHECK_FALSE(Json::parse(data[1])["choices"][0].contains("prompt_token_ids"));
+}
+
 TEST_CASE("a streamed completion") {
     RunningServer running;
     const auto data = sseData(
