@@ -86,6 +86,9 @@ Ask readChat(const Fields& body, const ServedModel& model, const std::string& cl
     options.parallelToolCalls = request.toolChoice.parallel;
     if (request.toolChoice.kind != sampling::structured::ToolChoice::Kind::kNone) request.toolsJson = std::move(tools);
     request.structured = readStructuredOutput(body);
+    if (options.namedTool && body.find("structured_outputs") != nullptr) {
+        throw ruleError("structured_outputs and a tool that is called by name exclude each other");
+    }
     readTemplate(body, request);
     request.messages = readMessages(body, model);
     options.echo = echoText(body, request);
