@@ -251,3 +251,12 @@ def test_prompt_is_scored_without_an_answer(server):
 def test_placeholder_in_a_plain_prompt_is_a_token(server):
     ids = server.post("/tokenize", {"prompt": "<im_patch>", "add_special_tokens": False}).json["tokens"]
     assert server.post("/v1/completions", {"prompt": ids + ids, "max_tokens": 2}).json["usage"]["prompt_tokens"] == 2 * len(ids)
+
+
+def test_parts_may_be_bare(server):
+    """A text without an object around it, a picture without a type."""
+    spelled = [{"type": "text", "text": "What is it?"}, image_part()]
+    bare = ["What is it?", {"image_url": spelled[1]["image_url"]}]
+    asked = [server.chat(messages=[user(parts)], max_tokens=1, return_token_ids=True).json for parts in (spelled, bare)]
+    assert asked[0]["prompt_token_ids"] == asked[1]["prompt_token_ids"]
+    assert asked[1]["usage"]["prompt_tokens_details"]["multimodal_tokens"]["image"] > 0

@@ -74,9 +74,12 @@ void MessageReader::readContent(const Fields& fields, Message& message) {
 }
 
 Message::Part MessageReader::readPart(const Json& json, const std::string& path) {
+    if (json.is_string()) return {Message::Part::Kind::kText, json.get<std::string>(), nullptr};
     if (!json.is_object()) throw schemaError(path + ": expected an object, found " + kindOf(json), path);
     const Fields part(json, path);
-    const std::string type = part.requiredText("type");
+    // As vLLM: a part without a type is a picture if it has one.
+    const bool picture = part.find("type") == nullptr && part.find("image_url") != nullptr;
+    const std::string type = picture ? "image_url" : part.requiredText("type");
     for (const char* text : {"text", "input_text", "output_text"}) {
         if (type == text) return {Message::Part::Kind::kText, part.requiredText("text"), nullptr};
     }

@@ -18,10 +18,7 @@ std::string randomHex() {
 
 std::string requestId(std::string_view fromClient) {
     constexpr std::size_t kLongest = 128;
-    const auto plain = [](unsigned char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-               c == '-';
-    };
+    const auto plain = [](unsigned char c) { return c > ' ' && c < 0x7F; };
     const bool good = !fromClient.empty() && fromClient.size() <= kLongest &&
                       std::all_of(fromClient.begin(), fromClient.end(), plain);
     return good ? std::string(fromClient) : randomHex();

@@ -136,6 +136,10 @@ TEST_CASE("an answer has the id that its client chose: in the header, else in th
     CHECK(running.post(kChat, named, "X-Request-Id: head-1\r\n").json()["id"] == "chatcmpl-head-1");
     CHECK(running.post("/v1/completions", R"({"prompt":"a","request_id":"body-1"})").json()["id"] == "cmpl-body-1");
     CHECK(running.post(kChat, kHello).json()["id"].get<std::string>().size() == 9 + 32);
+    const std::string quoted = R"(chatcmpl-"x"\)";
+    CHECK(running.post(kChat, kHello, "X-Request-Id: \"x\"\\\r\n").json()["id"] == quoted);
+    const auto streamed = chunksOf(running.post(kChat, kHelloStream, "X-Request-Id: \"x\"\\\r\n"));
+    CHECK(streamed[0]["id"] == quoted);
     // Nothing that would break a line of a log.
     CHECK(running.post(kChat, chat(R"("request_id":"a b")")).json()["id"].get<std::string>().size() == 9 + 32);
 }

@@ -367,6 +367,7 @@ TEST_CASE("other origins are shut out unless they are named") {
 TEST_CASE("request ids are echoed if they are plain, else made") {
     const RunningServer running;
     CHECK(running.get("/version", "X-Request-Id: a-1.B_2\r\n").header("x-request-id") == "a-1.B_2");
+    CHECK(running.get("/version", "X-Request-Id: t:1/{\"x\"}\r\n").header("x-request-id") == "t:1/{\"x\"}");
     const std::string made = running.get("/version", "X-Request-Id: a b\r\n").header("x-request-id");
     CHECK(made.size() == 32);
     CHECK(running.get("/version").header("x-request-id") != made);
