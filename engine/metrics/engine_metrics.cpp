@@ -336,7 +336,7 @@ Json statsJson(const Metrics& m, const ModelInfo& model, const Reporter& reporte
     json["images"] = {{"encoded", m.imagesEncoded}, {"found", m.imageCacheHits}};
     Json windows = Json::array();
     for (const TokenTimes& window : m.tokenTimes) {
-        Json one{{"window_s", window.seconds}, {"count", window.count}};
+        Json one{{"window_s", window.seconds}, {"covered_s", window.covered}, {"count", window.count}};
         for (const auto& [name, value] :
              {std::pair("p50_s", window.p50), {"p90_s", window.p90}, {"p99_s", window.p99}}) {
             one[name] = window.count > 0 ? Json(value) : Json(nullptr);

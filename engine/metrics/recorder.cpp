@@ -165,6 +165,7 @@ void Recorder::answered(std::size_t choices, std::int32_t mostTokens) {
 Metrics Recorder::read() const {
     std::vector<float> gaps;  // of the longest window; the others are its beginnings
     std::vector<std::size_t> counts;
+    std::vector<double> covered;
     Metrics result;
     const Clock::time_point now = Clock::now();
     {
@@ -175,12 +176,16 @@ Metrics Recorder::read() const {
         result.attentionShare = shares.attention;
         result.ffnShare = shares.ffn;
         result.linkShare = shares.link;
-        for (const double seconds : RecentGaps::kSeconds) counts.push_back(gaps_.count(seconds, now));
+        for (const double seconds : RecentGaps::kSeconds) {
+            counts.push_back(gaps_.count(seconds, now));
+            covered.push_back(gaps_.covered(seconds, now));
+        }
         gaps = gaps_.last(RecentGaps::kSeconds[counts.size() - 1], now);
     }
     for (std::size_t i = 0; i < counts.size(); ++i) {
         const auto end = gaps.begin() + static_cast<std::ptrdiff_t>(counts[i]);
         result.tokenTimes.push_back(tokenTimes(RecentGaps::kSeconds[i], {gaps.begin(), end}));
+        result.tokenTimes.back().covered = covered[i];
     }
     return result;
 }

@@ -31,7 +31,14 @@ TokenTimes tokenTimes(double seconds, std::vector<float> gaps) {
 void RecentGaps::add(Clock::time_point when, double gap) {
     gaps_.push_back({when, static_cast<float>(gap)});
     constexpr double kLongest = kSeconds[std::size(kSeconds) - 1];
-    while (gaps_.size() > kMost || secondsOf(when - gaps_.front().when) > kLongest) gaps_.pop_front();
+    while (gaps_.size() > kMost || secondsOf(when - gaps_.front().when) > kLongest) {
+        if (gaps_.size() > kMost) lost_ = gaps_.front().when;
+        gaps_.pop_front();
+    }
+}
+
+double RecentGaps::covered(double seconds, Clock::time_point now) const {
+    return lost_ ? std::min(seconds, secondsOf(now - *lost_)) : seconds;
 }
 
 std::size_t RecentGaps::count(double seconds, Clock::time_point now) const {

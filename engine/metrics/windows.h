@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct TokenTimes {
     double seconds = 0;       // length of the window
     std::uint64_t count = 0;  // gaps in it; with 0 the quantiles mean nothing
     double p50 = 0, p90 = 0, p99 = 0;
+    double covered = 0;  // seconds of the window that the gaps are of: less if there were more than are kept
 };
 
 /// The quantiles of `gaps`, in any order: the smallest gap that at least the share q of all does not exceed.
@@ -31,6 +33,8 @@ public:
     static constexpr double kSeconds[] = {10, 60};  // the windows that are reported
 
     void add(Clock::time_point when, double gap);
+    /// Of the last `seconds` before `now`, the time whose gaps are all here.
+    [[nodiscard]] double covered(double seconds, Clock::time_point now) const;
     /// How many there were in the last `seconds` before `now`.
     [[nodiscard]] std::size_t count(double seconds, Clock::time_point now) const;
     /// The gaps of the last `seconds` before `now`, newest first.
@@ -42,6 +46,7 @@ private:
         float seconds;
     };
     std::deque<Gap> gaps_;
+    std::optional<Clock::time_point> lost_;  // of the newest that had to go before its time
 };
 
 /// Busy seconds of the roles since the start.

@@ -232,7 +232,7 @@ TEST_CASE("speculative decoding: counters only where it is on") {
 
 TEST_CASE("stats: quantiles with their counts, null without any") {
     Metrics metrics;
-    metrics.tokenTimes = {{10, 0, 0, 0, 0}, {60, 5, 0.01, 0.02, 0.03}};
+    metrics.tokenTimes = {{10, 0, 0, 0, 0, 10}, {60, 5, 0.01, 0.02, 0.03, 45}};
     const Json json = statsJson(metrics, {}, {"m", "0", "1.0", "", "avx2", "bf16", true});
     const Json& windows = json["time_per_output_token"];
     REQUIRE(windows.size() == 2);
@@ -240,5 +240,6 @@ TEST_CASE("stats: quantiles with their counts, null without any") {
     CHECK(windows[0]["count"] == 0);
     CHECK(windows[1]["p99_s"] == 0.03);
     CHECK(windows[1]["count"] == 5);
+    CHECK(windows[1]["covered_s"] == 45);
     CHECK(json["kv"]["format"] == "bf16");
 }

@@ -29,8 +29,11 @@ TEST_CASE("recent gaps leave the windows as time goes on, and their number is bo
     CHECK(gaps.last(60, now).size() == 61);
     CHECK(gaps.last(1000, now).size() == 61);  // older ones are not kept
     CHECK(gaps.last(10, now + std::chrono::seconds(60)).empty());
+    CHECK(gaps.covered(60, now) == 60);
     for (std::size_t i = 0; i < RecentGaps::kMost + 10; ++i) gaps.add(now, 1);
     CHECK(gaps.last(60, now).size() == RecentGaps::kMost);
+    CHECK(gaps.covered(60, now + std::chrono::seconds(3)) == 3);
+    CHECK(gaps.covered(10, now + std::chrono::seconds(70)) == 10);
 }
 
 TEST_CASE("busy shares cover the last second") {
