@@ -96,7 +96,8 @@ struct PrefillProgress {
     /// 0.
     std::vector<TokenLogprob> logprobs = {};
 };
-/// `logprobs` and `tokenIds` belong to the tokens sampled since the previous delta; only if asked for.
+/// `logprobs` and `tokenIds` belong to the tokens sampled since the previous delta; only if asked for. With them every
+/// token has a delta of its own, empty where its text is held back or it has none.
 struct ReasoningDelta {
     std::string text;
     std::vector<TokenLogprob> logprobs = {};

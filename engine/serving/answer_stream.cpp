@@ -81,14 +81,22 @@ std::vector<Event> AnswerStream::push(text::TokenId id, std::optional<TokenLogpr
     pushSilent(id, std::move(logprob));
     if (id == closeThink_) reasoning_ = false;
     if (inReasoning()) ++reasoningTokens_;
-    if (!keepSpecial_ && id != closeThink_ && tokenizer_->isSpecial(id)) return events;
-    held_ += detokenizer_.push(id);
-    if (tokens_ < minTokens_) {
-        parse(std::exchange(held_, {}), events);
-    } else {
-        search(events);
+    if (keepSpecial_ || id == closeThink_ || !tokenizer_->isSpecial(id)) {
+        held_ += detokenizer_.push(id);
+        if (tokens_ < minTokens_) {
+            parse(std::exchange(held_, {}), events);
+        } else {
+            search(events);
+        }
     }
+    reportTokens(events);
     return events;
+}
+
+/// Who asked about tokens hears of each at once, also where its text is held back or it has none.
+void AnswerStream::reportTokens(std::vector<Event>& events) {
+    if (logprobs_.empty() && ids_.empty()) return;
+    events.emplace_back(TextDelta{"", std::exchange(logprobs_, {}), std::exchange(ids_, {})});
 }
 
 void AnswerStream::pushSilent(text::TokenId id, std::optional<TokenLogprob> logprob) {
@@ -105,9 +113,7 @@ std::vector<Event> AnswerStream::finish() {
         if (!stopString_) parse(std::exchange(held_, {}), events);
     }
     append(parser_.finish(), events);
-    if (!logprobs_.empty() || !ids_.empty()) {
-        events.emplace_back(TextDelta{"", std::exchange(logprobs_, {}), std::exchange(ids_, {})});
-    }
+    reportTokens(events);
     return events;
 }
 

@@ -44,6 +44,7 @@ public:
 private:
     void parse(std::string_view text, std::vector<Event>& events);
     void append(std::vector<text::OutputDelta> deltas, std::vector<Event>& events);
+    void reportTokens(std::vector<Event>& events);
     void search(std::vector<Event>& events);
 
     std::shared_ptr<const text::Tokenizer> tokenizer_;

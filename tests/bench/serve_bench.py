@@ -71,7 +71,7 @@ async def gaps(server, streams, tokens, prompt_ids):
     while server_tokens(server) < streams * tokens // 4:
         await asyncio.sleep(0.01)
     begin = time.perf_counter()
-    first, _, _ = await stream(server.port, "/v1/completions", {"prompt": prompt_ids, "max_tokens": 2, "ignore_eos": True})
+    first, _, _ = await stream(server.port, "/v1/completions", {"prompt": prompt_ids, "max_tokens": 2, "ignore_eos": True, "return_token_ids": True})
     window = (begin, begin + first)
     every, inside = [], []
     for _, times, _ in await running:
@@ -128,7 +128,7 @@ def measure(args):
         for _ in range(args.rounds):
             served.append(decode_speed(asyncio.run(many(server, 1, tokens))))
             alone.append(own_bench(args.binary, args.model, args.threads, "--pp", "0", "--tg", str(tokens))["tokens_per_s"])
-            body = {"prompt": ids(min(PROMPT, context // 2)), "max_tokens": 2, "ignore_eos": True}
+            body = {"prompt": ids(min(PROMPT, context // 2)), "max_tokens": 2, "ignore_eos": True, "return_token_ids": True}
             served_first.append(asyncio.run(stream(server.port, "/v1/completions", body))[0])
             alone_first.append(own_bench(args.binary, args.model, args.threads, "--pp", str(len(body["prompt"])), "--tg", "0")["prompt_wall_s"])
         middle = statistics.median
@@ -139,7 +139,7 @@ def measure(args):
         turns = []
         for number in range(args.rounds):
             messages = [user([image_part((number * 9 % 256, 77, 30)), {"type": "text", "text": "What is it? " * 60}])]
-            body = {"messages": messages, "max_tokens": 8, "ignore_eos": True}
+            body = {"messages": messages, "max_tokens": 8, "ignore_eos": True, "return_token_ids": True}
             firsts = [asyncio.run(stream(server.port, "/v1/chat/completions", body))[0]]
             body["messages"] = [*messages, {"role": "assistant", "content": "A square."}, user("Of what colour?")]
             firsts.append(asyncio.run(stream(server.port, "/v1/chat/completions", body))[0])

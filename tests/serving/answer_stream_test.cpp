@@ -165,7 +165,12 @@ TEST_CASE("special tokens are shown and ids reported if asked for") {
         const auto keep = [&](const std::vector<Event>& more) {
             events.insert(events.end(), more.begin(), more.end());
         };
-        for (const text::TokenId id : ids) keep(stream.push(id));
+        for (const text::TokenId id : ids) {
+            const std::vector<Event> own = stream.push(id);
+            REQUIRE(own.size() == 1);  // also of a token without text, or with a part of a character
+            CHECK(std::get<TextDelta>(own.front()).tokenIds == std::vector<std::int32_t>{id});
+            keep(own);
+        }
         stream.pushSilent(5);
         keep(stream.finish());
         CHECK(textOf(events) == (hidden ? "a天" : "a<|EOT|>天"));
@@ -176,4 +181,15 @@ TEST_CASE("special tokens are shown and ids reported if asked for") {
         }
         CHECK(reported == std::vector<std::int32_t>{0, 5, 6, 7, 5});
     }
+}
+
+TEST_CASE("a token is reported at once while its text waits for what could be a stop string") {
+    sampling::SamplingParams params;
+    params.stop = {"bc"};
+    AnswerStream stream(tokenizer(), params, nullptr, false, {.tokenIds = true});
+    const std::vector<Event> held = stream.push(1);
+    REQUIRE(held.size() == 1);
+    CHECK(std::get<TextDelta>(held.front()).text.empty());
+    CHECK(std::get<TextDelta>(held.front()).tokenIds == std::vector<std::int32_t>{1});
+    CHECK(textOf(stream.push(0)) == "ba");
 }
