@@ -92,6 +92,12 @@ void Scheduler::draw(Draw& draw) const {
     } else if (allowed && request.params.ignoreEos) {
         banned = model_.eosTokenIds;  // they have no place in the form
     }
+    if (allowed && !banned.empty()) {
+        std::sort(banned.begin(), banned.end());
+        banned.erase(std::unique(banned.begin(), banned.end()), banned.end());
+        const auto ends = std::count_if(banned.begin(), banned.end(), [&](auto id) { return allowed->allows(id); });
+        if (ends == allowed->count()) banned.clear();  // the form is complete: it goes before the least length
+    }
     draw.id = request.sampler.sample(logits, banned, allowed.get());
     if (request.topLogprobs >= 0) draw.logprob = logprobOf(raw, draw.id, request.topLogprobs);
 }

@@ -114,6 +114,14 @@ TEST_CASE("structured output: choices, expressions, grammars and any JSON object
     const auto engine = openMini();
     EventLog log;
     Request choice = ask("What color is the circle?", StructuredOutput::Kind::kChoice, "");
+    Request nothing = choice;
+    nothing.structured.choices = {""};
+    nothing.sampling.minTokens = 1;
+    nothing.think = false;
+    EventLog none;
+    engine->submit(nothing, none.sink());
+    CHECK(textOf(none.wait()).empty());
+    CHECK(finishedOf(none.wait()).reason == FinishReason::kStop);
     choice.structured.choices = {"crimson", "teal"};
     engine->submit(choice, log.sink());
     engine->submit(ask("Hello", StructuredOutput::Kind::kRegex, "[a-z]{3,9} #\\d{3}"), log.sink());

@@ -111,6 +111,8 @@ const std::vector<Row>& rows() {
          "frequency_penalty must be in [-2, 2], got -3. (parameter=frequency_penalty, value=-3)"},
         {kChat, chat(R"("max_tokens":0)"), 400, kRule, "max_tokens",
          "max_tokens must be in [1, 100], got 0. (parameter=max_tokens, value=0)"},
+        {kChat, chat(R"("max_completion_tokens":1,"max_tokens":0)"), 400, kRule, "max_tokens",
+         "max_tokens must be at least 1, got 0. (parameter=max_tokens, value=0)"},
         {kChat, chat(R"("max_completion_tokens":101)"), 400, kRule, "max_completion_tokens",
          "max_completion_tokens must be in [1, 100], got 101. (parameter=max_completion_tokens, value=101)"},
         {kChat, chat(R"("max_tokens":2.5)"), 400, kSchema, "body.max_tokens",
