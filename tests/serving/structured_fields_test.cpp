@@ -122,7 +122,7 @@ TEST_CASE("server: the choice of tools") {
     CHECK(refusalOf([] { choiceOf(R"({"tool_choice":"required"})", false); }).what() ==
           std::string("When using `tool_choice`, `tools` must be set."));
     CHECK(refusalOf([] { choiceOf(R"({"tool_choice":"some"})"); }).param() == "tool_choice");
-    CHECK(refusalOf([] { choiceOf(R"({"tool_choice":{"type":"function"}})"); }).param() == "tool_choice");
+    CHECK(refusalOf([] { choiceOf(R"({"tool_choice":{"type":"function"}})"); }).param() == "tool_choice.function");
     const auto unknown = refusalOf([] { choiceOf(R"({"tool_choice":{"type":"function","function":{"name":"g"}}})"); });
     CHECK(unknown.param() == "tool_choice");
     CHECK(unknown.what() == std::string("tool_choice: the tools have no function \"g\""));
