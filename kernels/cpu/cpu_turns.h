@@ -14,7 +14,8 @@ public:
     using Duration = std::chrono::nanoseconds;
 
     static constexpr Duration kTurn = std::chrono::microseconds(1000);  // slices of Linux: 1.4 to 2.8 ms
-    static constexpr Duration kLost = std::chrono::microseconds(500);   // of a turn, to another thread
+    /// Of a turn, to another thread; more than who reads the answers takes at a time.
+    static constexpr Duration kLost = std::chrono::microseconds(1250);
     static constexpr Duration kMemory = std::chrono::milliseconds(200);
 
     /// A turn begins. `wall` and `cpu`: time by the clock, and CPU time this thread has used.
