@@ -120,7 +120,9 @@ void Scheduler::takeToken(Draw& draw) {
         return std::find(ids.begin(), ids.end(), id) != ids.end();
     };
     const bool own = contains(request.params.stopTokenIds);
-    if (own || (!request.params.ignoreEos && contains(model_.eosTokenIds))) {
+    // A form that is complete allows nothing else, even where the end is to be ignored.
+    const auto inForm = [&] { return request.constraint && request.constraint->allowed(); };
+    if (own || (contains(model_.eosTokenIds) && (!request.params.ignoreEos || inForm()))) {
         request.stream.pushSilent(id, std::move(draw.logprob));
         return finish(request, FinishReason::kStop, own ? id : -1);
     }

@@ -122,6 +122,12 @@ TEST_CASE("structured output: choices, expressions, grammars and any JSON object
     engine->submit(nothing, none.sink());
     CHECK(textOf(none.wait()).empty());
     CHECK(finishedOf(none.wait()).reason == FinishReason::kStop);
+    nothing.sampling.minTokens = 0;
+    nothing.sampling.ignoreEos = true;
+    EventLog still;
+    engine->submit(nothing, still.sink());
+    CHECK(textOf(still.wait()).empty());
+    CHECK(finishedOf(still.wait()).reason == FinishReason::kStop);
     choice.structured.choices = {"crimson", "teal"};
     engine->submit(choice, log.sink());
     engine->submit(ask("Hello", StructuredOutput::Kind::kRegex, "[a-z]{3,9} #\\d{3}"), log.sink());
