@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/cli/command.h"
 #include "app/cli/draft_bench.h"
@@ -32,6 +33,7 @@ struct BenchOptions {
     int threads = 0;
     std::optional<std::int64_t> prompt, decode;
     std::int64_t batch = 1, depth = 0;
+    bool formatGiven = false;  // --quant is given
     bool drafts = false;       // --draft is given
     bool draftAlways = false;  // as many tokens as allowed, whatever they cost
     bool image = false;
@@ -41,14 +43,30 @@ struct BenchOptions {
 Json benchLayers(const BenchOptions& options) {
     if (!options.model.empty()) throw UsageError("--layer needs no --model: its weights are arbitrary");
     LayerBenchOptions layer;
-    layer.bf16 = options.weights.quant == "bf16";
-    // FP8 is how Step3 is published: nothing to convert.
-    if (options.weights.quant != "fp8") layer.formats = options.weights.formats();
     layer.kvFormat = options.kv.kvFormat();
     layer.threads = options.threads;
     layer.batch = options.batch;
     layer.depth = options.depth;
-    return benchRealLayers(layer);
+    std::vector<WeightChoice> choices{options.weights};
+    if (!options.formatGiven) {  // as published, and in the smallest format
+        choices.push_back(options.weights);
+        choices[0].quant = "fp8";
+        choices[1].quant = "int4";
+    }
+    Json report = Json::object();
+    for (const WeightChoice& choice : choices) {
+        layer.bf16 = choice.quant == "bf16";
+        // FP8 is how Step3 is published: nothing to convert.
+        layer.formats = choice.quant == "fp8" ? model::WeightFormats() : choice.formats();
+        report[choice.quant] = benchRealLayers(layer);
+    }
+    return report;
+}
+
+std::string layersText(const Json& report) {
+    std::string text;
+    for (const auto& [format, layers] : report.items()) text += format + ": " + layerBenchText(layers);
+    return text;
 }
 
 Json bench(const BenchOptions& options) {
@@ -106,7 +124,8 @@ void addBenchCommand(CLI::App& app, int& exitCode) {
     command->add_flag("--image", options->image, "Ask about a picture too: time to the first token");
     command
         ->add_option("--layer", options->layer,
-                     "real: instead of a model, Step3's layers at their full size and what they imply for all 61")
+                     "real: instead of a model, Step3's layers at their full size, in fp8 and int4 or in the format of "
+                     "--quant, and what they imply for all 61")
         ->check(oneOf({"real"}))
         ->type_name("SIZE");
     command->add_flag("--json", options->json, "Print one JSON object");
@@ -115,13 +134,13 @@ void addBenchCommand(CLI::App& app, int& exitCode) {
         "if the model reads pictures, a question about one. With --draft the same prompts are answered\n"
         "with and without guesses, answers of at most --tg tokens (128): both speeds, and how many guesses\n"
         "were right.");
-    command->callback([options, draft, &exitCode] {
+    command->callback([options, draft, quant = command->get_option("--quant"), &exitCode] {
+        options->formatGiven = quant->count() > 0;
         options->drafts = draft->count() > 0 || options->draftAlways;
         exitCode = runGuarded(kName, [&] {
             const bool layers = !options->layer.empty();
             const Json report = layers ? benchLayers(*options) : bench(*options);
-            writeOutput(options->json ? report.dump() + "\n"
-                                      : (layers ? layerBenchText(report) : modelBenchText(report)));
+            writeOutput(options->json ? report.dump() + "\n" : (layers ? layersText(report) : modelBenchText(report)));
             return kSuccess;
         });
     });
