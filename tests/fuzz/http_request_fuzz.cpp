@@ -35,11 +35,11 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view body = fuzz::textOf(data, size);
     fuzz::accepts([&] {
         const Json json = parseBody(body);
-        fuzz::require(!readChat(Fields(json, "body"), model).prompts.empty(), "a chat has a prompt");
+        fuzz::require(!readChat(Fields(json, "body"), model, "").prompts.empty(), "a chat has a prompt");
     });
     fuzz::accepts([&] {
         const Json json = parseBody(body);
-        fuzz::require(!readCompletion(Fields(json, "body"), model).prompts.empty(), "a completion has a prompt");
+        fuzz::require(!readCompletion(Fields(json, "body"), model, "").prompts.empty(), "a completion has a prompt");
     });
     fuzz::accepts([&] {
         const Json json = parseBody(body);
