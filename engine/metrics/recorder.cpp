@@ -47,12 +47,16 @@ void Recorder::drafting(std::string method, std::size_t most) {
     metrics_.draftAcceptedAt.assign(most, 0);
 }
 
-void Recorder::drafted(std::size_t tokens, std::size_t accepted) {
+void Recorder::drafted(std::size_t tokens) {
     const std::lock_guard lock(mutex_);
     ++metrics_.drafts;
     metrics_.draftTokens += tokens;
-    metrics_.draftTokensAccepted += accepted;
-    for (std::size_t i = 0; i < accepted; ++i) ++metrics_.draftAcceptedAt[i];
+}
+
+void Recorder::draftAccepted(std::size_t place) {
+    const std::lock_guard lock(mutex_);
+    ++metrics_.draftTokensAccepted;
+    ++metrics_.draftAcceptedAt[place];
 }
 
 void Recorder::promptRead(std::size_t tokens, std::size_t cached) {

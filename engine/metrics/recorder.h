@@ -38,7 +38,9 @@ public:
     void preempted();
     /// Speculative decoding is on: at most `most` tokens a draft.
     void drafting(std::string method, std::size_t most);
-    void drafted(std::size_t tokens, std::size_t accepted);
+    void drafted(std::size_t tokens);
+    /// The model accepted the token at `place`, from 0, of the latest draft.
+    void draftAccepted(std::size_t place);
     /// `cached` of the tokens were in the prefix cache.
     void promptRead(std::size_t tokens, std::size_t cached);
     void imagesFound(std::size_t images);

@@ -73,16 +73,17 @@ void Scheduler::takeTokens(Draw& first) {
     const std::vector<std::int32_t> draft = std::exchange(request.draft, {});
     const auto width = static_cast<std::size_t>(model_.vocabSize);
     std::size_t accepted = 0;
+    if (!draft.empty()) recorder_.drafted(draft.size());
     for (Draw next = std::move(first); !request.cancelled && !request.retired;
          next.logits = next.logits.subspan(width)) {
         if (accepted > 0) draw(next);
+        const bool guessed = !next.error && accepted < draft.size() && next.id == draft[accepted];
+        if (guessed) recorder_.draftAccepted(accepted);  // before the answer's last event, which this token may cause
         takeToken(next);
-        if (accepted == draft.size() || next.id != draft[accepted]) break;
-        ++accepted;  // also if it ends the answer
+        if (!guessed) break;
+        ++accepted;
     }
-    if (draft.empty()) return;
-    recorder_.drafted(draft.size(), accepted);
-    if (request.retired || request.cancelled) return;
+    if (draft.empty() || request.retired || request.cancelled) return;
     draftPolicy_.verified(request.acceptance, draft.size(), accepted);
     request.fed = request.tokens.size() - 1;
     request.sequence->truncate(static_cast<std::int64_t>(request.fed));

@@ -89,9 +89,11 @@ TEST_CASE("recorder: tokens, steps and load") {
     recorder.refused();
     recorder.preempted();
     recorder.drafting("mtp", 3);
-    recorder.drafted(3, 3);
-    recorder.drafted(3, 0);
-    recorder.drafted(2, 1);
+    recorder.drafted(3);
+    for (const std::size_t place : {0, 1, 2}) recorder.draftAccepted(place);
+    recorder.drafted(3);
+    recorder.drafted(2);
+    recorder.draftAccepted(0);
     const Metrics m = recorder.read();
     CHECK(m.draftMethod == "mtp");
     CHECK(m.drafts == 3);

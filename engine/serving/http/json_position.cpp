@@ -1,6 +1,7 @@
 #include "engine/serving/http/json_position.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "engine/utf8.h"
@@ -25,7 +26,7 @@ public:
     std::optional<std::size_t> run() {
         skipSpace();
         bool alive = value();
-        while (alive && !open_.empty()) alive = afterValue();
+        while (alive && !open_.empty()) alive = std::exchange(justOpened_, false) ? element() : afterValue();
         if (!alive) return error_;
         skipSpace();
         return at_ < text_.size() ? std::optional(at_) : std::nullopt;
@@ -39,7 +40,7 @@ private:
     }
     void skipSpace() { at_ = std::min(text_.find_first_not_of(" \t\n\r", at_), text_.size()); }
 
-    /// A scalar, or the beginning of an object or array up to its first value; an empty one as a whole.
+    /// A scalar, or the beginning of an object or array; an empty one as a whole.
     bool value() {
         const char c = peek();
         if (c == '"') return string();
@@ -52,7 +53,8 @@ private:
                 return true;
             }
             open_.push_back(end);
-            return begin();
+            justOpened_ = true;
+            return true;
         }
         for (const std::string_view word : {"null", "true", "false", "NaN", "Infinity", "-Infinity"}) {
             if (text_.substr(at_, word.size()) != word) continue;
@@ -63,7 +65,7 @@ private:
     }
 
     /// The next value of the innermost object or array; of an object with its key.
-    bool begin() {
+    bool element() {
         if (open_.back() == '}') {
             if (peek() != '"') return fail(at_);
             if (!string()) return false;
@@ -85,7 +87,7 @@ private:
         if (peek() != ',') return fail(at_);
         ++at_;
         skipSpace();
-        return begin();
+        return element();
     }
 
     bool string() {
@@ -136,7 +138,8 @@ private:
     std::string_view text_;
     std::size_t at_ = 0;
     std::size_t error_ = 0;
-    std::vector<char> open_;  // what ends each open object and array
+    std::vector<char> open_;   // what ends each open object and array
+    bool justOpened_ = false;  // the innermost; its first value is due
 };
 
 }  // namespace
