@@ -94,7 +94,8 @@ class Client:
 
 def soak(binary, requests, seconds, clients, options=()):
     """A dictionary of what happened: requests, seconds, memory in MiB (start, warm, end, growth), what was answered wrongly."""
-    server = Server(binary, "--kv-memory", "0.25", *options)
+    # So little for the cache that it is full, prefixes of past prompts included, before the first reading.
+    server = Server(binary, "--kv-memory", "0.01", *options)
     try:
         start = server.resident_bytes()
         crowd = [Client(server, seed) for seed in range(clients)]
