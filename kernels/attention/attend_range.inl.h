@@ -71,11 +71,7 @@ inline Index tilesOfRows(Index rows) {
 /// rows has too few sums to keep the processor busy.
 template <typename Body>
 inline void forRows(Index rows, Body body) {
-    const auto height = [](Index left) {
-        const Index tiles = tilesOfRows(left);
-        return (left + tiles - 1) / tiles;
-    };
-    forTiles<kAttendRows>(rows, height, body);
+    forTiles<kAttendRows>(rows, equalHeight<kAttendRows>, body);
 }
 
 /// Scores of keys [first, first + count) of a page, which lie at `key`.

@@ -7,6 +7,13 @@
 namespace step3::kernels::STEP3_ISA_NAMESPACE {
 namespace {
 
+/// Height of the next of nearly equal tiles of at most kMost rows if `m` are left.
+template <int kMost>
+inline constexpr auto equalHeight = [](Index m) {
+    const Index tiles = (m + kMost - 1) / kMost;
+    return (m + tiles - 1) / tiles;
+};
+
 /// Calls body.template operator()<M>(first row) over tiles of `height(rows left)`, at most kMost, rows.
 template <int kMost, typename Height, typename Body>
 inline void forTiles(Index m, Height height, Body body) {

@@ -6,6 +6,7 @@
 // scaled and added in float32, group after group, so a result does not depend on the tile or the instruction set's way
 // of adding integers. Activations are quantised per row and group to signed bytes (GroupActivation).
 
+#include "kernels/cpu/for_tiles.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd_pairs.h"
 #include "kernels/gemm/panel_product.inl.h"
@@ -172,12 +173,8 @@ void groupPanels(const PanelProductParams& a) {
         return;
     }
     constexpr Index kMost = kType == DType::kInt8Group ? kInt8Rows : kInt4Rows;
-    const auto height = [](Index m) {
-        const Index tiles = (m + kMost - 1) / kMost;
-        return (m + tiles - 1) / tiles;
-    };
     for (Index p = 0; p < a.panels; ++p) {
-        forTiles<kMost>(a.m, height, [&]<int M>(Index t) {
+        forTiles<kMost>(a.m, equalHeight<kMost>, [&]<int M>(Index t) {
             float* const out = a.out[p] + t * a.outStride;
             groupTile<kType, M, 1>(panel + p, a.rows + t, blocks, &out, a.outStride);
         });

@@ -214,10 +214,7 @@ void wideTile(const float* const* wide, const float* const* x, Index length, con
 /// with two panels, rather than two of four, which fill the registers badly.
 inline Index tileHeight(Index m) {
     if (m <= kMostRows) return m;
-    if (!kMixTiles || m == kMostRows + 1) {
-        const Index tiles = (m + kMostRows - 1) / kMostRows;
-        return (m + tiles - 1) / tiles;
-    }
+    if (!kMixTiles || m == kMostRows + 1) return equalHeight<kMostRows>(m);
     const Index rest = m % kMostRows;
     return rest == 1 || rest == 2 || rest == 4 ? kMostRows - 1 : kMostRows;
 }
