@@ -2,7 +2,7 @@
 
 # What the program is built from and runs with.
 build_packages="build-essential cmake ninja-build ccache pkg-config git ca-certificates
-nlohmann-json3-dev libcli11-dev libpcre2-dev libsentencepiece-dev libstb-dev libboost1.81-dev|libboost-dev libssl-dev libcurl4-openssl-dev libedit-dev libmd4c-dev"
+nlohmann-json3-dev libcli11-dev libpcre2-dev libsentencepiece-dev libstb-dev libwebp-dev libboost1.81-dev|libboost-dev libssl-dev libcurl4-openssl-dev libedit-dev libmd4c-dev"
 
 app_packages="qt6-base-dev qt6-base-dev-tools qt6-declarative-dev qt6-declarative-dev-tools qt6-tools-dev
 qt6-tools-dev-tools qt6-l10n-tools libgl1-mesa-dev qt6-qpa-plugins qt6-wayland libqt6svg6

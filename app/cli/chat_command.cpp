@@ -113,7 +113,9 @@ void addChatCommand(CLI::App& app, int& exitCode) {
     const auto options = std::make_shared<ChatOptions>();
     CLI::App* command = app.add_subcommand("chat", "Ask about pictures and text, once or in a conversation");
     command->add_option("--model", options->model, "Model folder (default: the model that ships)")->type_name("DIR");
-    command->add_option("--image", options->images, "Picture to ask about: PNG, JPEG, GIF or BMP; may be given again")
+    command
+        ->add_option("--image", options->images,
+                     "Picture to ask about: PNG, JPEG, WebP, GIF or BMP; may be given again")
         ->type_name("FILE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

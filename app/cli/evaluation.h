@@ -14,7 +14,7 @@ struct EvaluationOptions {
     std::filesystem::path model, reference;
     model::WeightOptions weights;               // of the model; the reference is as stored
     std::vector<std::filesystem::path> texts;   // none: evalSamples()
-    std::vector<std::filesystem::path> images;  // PNG, JPEG, GIF or BMP
+    std::vector<std::filesystem::path> images;  // as decodeImage reads them
 };
 
 /// How near a model's next-token distributions come to those of its reference on one text, or on all of them.

@@ -13,7 +13,7 @@ namespace step3::cli {
 namespace {
 
 constexpr const char* kHelp =
-    "  /image FILE   add a picture to the next question (PNG, JPEG, GIF or BMP)\n"
+    "  /image FILE   add a picture to the next question (PNG, JPEG, WebP, GIF or BMP)\n"
     "  /clear        forget the conversation and start anew\n"
     "  /help         this list\n"
     "  /quit         leave, as Ctrl-D does\n"

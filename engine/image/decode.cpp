@@ -4,27 +4,22 @@
 #include <new>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <boost/crc.hpp>
 
-#include "engine/error.h"
 #include "engine/image/decode_pixels.h"
 #include "engine/image/exif.h"
+#include "engine/image/fail.h"
 #include "engine/image/image.h"
 #include "engine/image/jpeg_check.h"
 #include "engine/image/sniff.h"
 #include "engine/image/stb_decoder.h"
+#include "engine/image/webp_container.h"
+#include "engine/image/webp_decoder.h"
 
 namespace step3::image {
 namespace {
-
-[[noreturn]] void fail(ErrorCode code, const std::string& name, const std::string& expected, const std::string& found) {
-    throw Error(code, name + ": expected " + expected + ", found " + found);
-}
-
-std::string sizeText(std::int64_t width, std::int64_t height) {
-    return std::to_string(width) + "x" + std::to_string(height) + " pixels";
-}
 
 void checkBytes(std::uint64_t bytes, const std::string& name, const DecodeLimits& limits) {
     if (bytes <= limits.maxBytes) return;
@@ -108,11 +103,40 @@ void checkJpeg(std::span<const std::byte> jpeg, const std::string& name) {
         fail(ErrorCode::kInvalidData, name, "a complete JPEG picture", "corrupt data (" + defect + ")");
 }
 
+[[noreturn]] void failForMemory(std::int64_t width, std::int64_t height, const std::string& name) {
+    fail(ErrorCode::kResourceExhausted, name, "memory for " + sizeText(width, height), "too little");
+}
+
+// `pixels` as uprightRgb takes them.
+Image upright(const std::uint8_t* pixels, std::int64_t width, std::int64_t height, int channels, int bytesPerPixel,
+              int orientation, const std::string& name) {
+    try {
+        return uprightRgb(pixels, width, height, channels, bytesPerPixel, orientation);
+    } catch (const std::bad_alloc&) {
+        failForMemory(width, height, name);
+    }
+}
+
+Image decodeWebp(std::span<const std::byte> encoded, const std::string& name, const DecodeLimits& limits) {
+    const WebpLayout layout = readWebpLayout(encoded, name);
+    checkSize(layout.width, layout.height, name, limits);
+    WebpPixels pixels = decodeWithLibwebp(layout);
+    if (pixels.outOfMemory) failForMemory(layout.width, layout.height, name);
+    if (pixels.data.empty()) {
+        fail(ErrorCode::kInvalidData, name, "a complete WebP picture", "corrupt data (" + pixels.failure + ")");
+    }
+    const int orientation = exifOrientation(encoded, PictureFormat::kWebp);
+    if (orientation == 1 && pixels.channels == 3) return {layout.width, layout.height, std::move(pixels.data)};
+    return upright(pixels.data.data(), layout.width, layout.height, pixels.channels, pixels.channels, orientation,
+                   name);
+}
+
 }  // namespace
 
 Image decodeImage(std::span<const std::byte> encoded, const std::string& name, const DecodeLimits& limits) {
     checkBytes(encoded.size(), name, limits);
     const PictureFormat format = sniffFormat(encoded, name);
+    if (format == PictureFormat::kWebp) return decodeWebp(encoded, name, limits);
     const std::string complete = std::string("a complete ") + formatName(format) + " picture";
     const std::string ends = "data that ends after " + std::to_string(encoded.size()) + " bytes";
 
@@ -131,16 +155,10 @@ Image decodeImage(std::span<const std::byte> encoded, const std::string& name, c
 
     const StbPixels pixels = decodeWithStb(encoded, format == PictureFormat::kJpeg && header.channels == 3);
     if (pixels.cutOff) fail(ErrorCode::kInvalidData, name, complete, ends);
-    if (!pixels.data && pixels.failure == "outofmem") {
-        fail(ErrorCode::kResourceExhausted, name, "memory for " + sizeText(header.width, header.height), "too little");
-    }
+    if (!pixels.data && pixels.failure == "outofmem") failForMemory(header.width, header.height, name);
     if (!pixels.data) fail(ErrorCode::kInvalidData, name, complete, "corrupt data (" + pixels.failure + ")");
-    try {
-        return uprightRgb(pixels.data.get(), pixels.width, pixels.height, pixels.channels, pixels.bytesPerPixel,
-                          exifOrientation(encoded, format));
-    } catch (const std::bad_alloc&) {
-        fail(ErrorCode::kResourceExhausted, name, "memory for " + sizeText(header.width, header.height), "too little");
-    }
+    return upright(pixels.data.get(), pixels.width, pixels.height, pixels.channels, pixels.bytesPerPixel,
+                   exifOrientation(encoded, format), name);
 }
 
 Image loadImage(const std::filesystem::path& file, const DecodeLimits& limits) {

@@ -78,6 +78,23 @@ int orientationOfJpeg(Bytes jpeg) {
     }
 }
 
+// A chunk that the flags of VP8X do not announce does not count, as in Pillow.
+int orientationOfWebp(Bytes webp) {
+    constexpr std::uint32_t kExifFlag = 0x08;
+    const Reader reader(webp, false);
+    const auto flags = reader.read(20, 1);
+    if (webp.size() < 16 || !startsWith(webp.subspan(12), "VP8X", 4) || !flags || (*flags & kExifFlag) == 0) return 1;
+    for (std::size_t at = 12;;) {  // after "RIFF", size, "WEBP": type, length, data, padding to an even length
+        const auto length = reader.read(at + 4, 4);
+        if (!length || *length > webp.size() - at - 8) return 1;
+        if (startsWith(webp.subspan(at), "EXIF", 4)) {
+            const Bytes data = webp.subspan(at + 8, *length);
+            return orientationOfTiff(startsWith(data, "Exif\0\0", 6) ? data.subspan(6) : data);
+        }
+        at += 8 + std::size_t{*length} + *length % 2;
+    }
+}
+
 int orientationOfPng(Bytes png) {
     const Reader reader(png, true);
     for (std::size_t at = 8;;) {  // after the signature: length, type, data, CRC
@@ -96,6 +113,7 @@ int exifOrientation(Bytes encoded, PictureFormat format) {
     switch (format) {
         case PictureFormat::kJpeg: return orientationOfJpeg(encoded);
         case PictureFormat::kPng: return orientationOfPng(encoded);
+        case PictureFormat::kWebp: return orientationOfWebp(encoded);
         case PictureFormat::kGif:
         case PictureFormat::kBmp: return 1;
     }

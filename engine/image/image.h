@@ -23,10 +23,10 @@ struct DecodeLimits {
     std::uint64_t maxSide = 65'535;            // longer side in pixels, as JPEG
 };
 
-/// PNG, JPEG, BMP and the first frame of a GIF. EXIF orientation applied, alpha composited over white (rounded to
-/// nearest), grey and palette expanded, 16-bit reduced to 8 (spec step3-model section 6.1). `name` appears in errors.
-/// Throws Error: kInvalidData for bytes that are no picture, cut off or corrupt, kUnsupported for kinds of picture that
-/// are not read, kResourceExhausted beyond `limits`; loadImage also kNotFound and kIo.
+/// PNG, JPEG, BMP, WebP and the first frame of a GIF or an animated WebP. EXIF orientation applied, alpha composited
+/// over white (rounded to nearest), grey and palette expanded, 16-bit reduced to 8 (spec step3-model section 6.1).
+/// `name` appears in errors. Throws Error: kInvalidData for bytes that are no picture, cut off or corrupt, kUnsupported
+/// for kinds of picture that are not read, kResourceExhausted beyond `limits`; loadImage also kNotFound and kIo.
 Image decodeImage(std::span<const std::byte> encoded, const std::string& name, const DecodeLimits& limits = {});
 Image loadImage(const std::filesystem::path& file, const DecodeLimits& limits = {});
 

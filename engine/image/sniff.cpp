@@ -26,7 +26,6 @@ struct OtherFormat {
 
 // Kinds of file a user may well take for a picture that is read.
 constexpr OtherFormat kOtherFormats[] = {
-    {8, "WEBP"sv, "a WebP picture"},
     {0, "II*\0"sv, "a TIFF picture"},
     {0, "MM\0*"sv, "a TIFF picture"},
     {4, "ftypavif"sv, "an AVIF picture"},
@@ -79,6 +78,7 @@ const char* formatName(PictureFormat format) {
     switch (format) {
         case PictureFormat::kPng: return "PNG";
         case PictureFormat::kJpeg: return "JPEG";
+        case PictureFormat::kWebp: return "WebP";
         case PictureFormat::kGif: return "GIF";
         case PictureFormat::kBmp: return "BMP";
     }
@@ -90,6 +90,7 @@ PictureFormat sniffFormat(std::span<const std::byte> encoded, const std::string&
         throw Error(ErrorCode::kInvalidData, name + ": expected " + kReadFormats + ", found an empty file");
     if (hasBytes(encoded, 0, "\x89PNG\r\n\x1A\n"sv)) return PictureFormat::kPng;
     if (hasBytes(encoded, 0, "\xFF\xD8\xFF"sv)) return PictureFormat::kJpeg;
+    if (hasBytes(encoded, 0, "RIFF"sv) && hasBytes(encoded, 8, "WEBP"sv)) return PictureFormat::kWebp;
     if (hasBytes(encoded, 0, "GIF87a"sv) || hasBytes(encoded, 0, "GIF89a"sv)) return PictureFormat::kGif;
     // "BM" alone could be text; the four reserved bytes of a BMP file are zero.
     if (hasBytes(encoded, 0, "BM"sv) && hasBytes(encoded, 6, "\0\0\0\0"sv)) return PictureFormat::kBmp;

@@ -81,7 +81,8 @@ TEST_CASE("wrong calls end with one clear sentence") {
              "/config.json: not a folder; --model takes the folder that holds config.json and the safetensors files\n"},
         {{"chat", "--prompt", "x", "--image", here + "/words.png"},
          1,
-         "step3 chat: " + here + "/words.png: expected a PNG, JPEG, GIF or BMP picture, found 10 bytes of text\n"},
+         "step3 chat: " + here +
+             "/words.png: expected a PNG, JPEG, WebP, GIF or BMP picture, found 10 bytes of text\n"},
         {{"chat", "--prompt", "x", "--image", here + "/none.png"},
          1,
          "step3 chat: " + here + "/none.png: expected a picture file, found no such file\n"},

@@ -151,6 +151,10 @@ def png(width=32, height=24, colour=(200, 30, 30)):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
+# png() of the same size and colour as a lossless WebP file.
+WEBP = base64.b64decode("UklGRh4AAABXRUJQVlA4TBEAAAAvH8AFAAdQjyLXo/+BiOh/AAA=")
+
+
 def data_uri(picture, label="data:image/png"):
     return f"{label};base64,{base64.b64encode(picture).decode()}"
 

@@ -5,7 +5,7 @@ import time
 import openai
 import pytest
 
-from step3_server import data_uri, image_part, png, user
+from step3_server import WEBP, data_uri, image_part, png, user
 
 
 def ask(client, model, content="What is it?", **fields):
@@ -151,6 +151,18 @@ def test_pictures_count_as_tokens(client, model):
 @pytest.mark.parametrize("label", ["data:", "DATA:image/jpeg", "data:text/plain;charset=utf-8"])
 def test_picture_label_does_not_matter(client, model, label):
     assert ask(client, model, [{"type": "image_url", "image_url": {"url": data_uri(png(), label)}}], max_tokens=1).usage.prompt_tokens > 20
+
+
+def test_webp_picture(server):
+    def answer(uri):
+        parts = [{"type": "image_url", "image_url": {"url": uri}}, {"type": "text", "text": "What is it?"}]
+        body = server.chat(messages=[user(parts)], max_tokens=4, temperature=0, logprobs=True, return_token_ids=True).json
+        return body["usage"], body["prompt_token_ids"], body["choices"][0]["token_ids"], body["choices"][0]["logprobs"]
+
+    same = answer(data_uri(WEBP, "data:image/webp"))
+    expected = answer(data_uri(png()))
+    assert same[0]["prompt_tokens_details"]["multimodal_tokens"]["image"] > 0
+    assert same[1:] == expected[1:]
 
 
 def test_order_of_parts_matters(server):

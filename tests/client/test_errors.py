@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from step3_server import LOOK, data_uri, image_part, png, user
+from step3_server import LOOK, WEBP, data_uri, image_part, png, user
 
 SCHEMA, RULE = "Bad Request", "BadRequestError"
 
@@ -138,7 +138,8 @@ def test_modality_is_named(server):
 
 @pytest.mark.parametrize("url,status,kind", [
     ("data:image/png;base64,####", 400, RULE), ("data:image/png;base64,AAA", 400, RULE), (data_uri(b"no picture"), 400, RULE),
-    (data_uri(png()[:40]), 400, RULE), ("data:image/png;base64", 400, RULE), ("data:image/png,AAAA", 501, "NotImplementedError"),
+    (data_uri(png()[:40]), 400, RULE), (data_uri(WEBP[:30], "data:image/webp"), 400, RULE),
+    ("data:image/png;base64", 400, RULE), ("data:image/png,AAAA", 501, "NotImplementedError"),
     ("file:///etc/passwd", 400, RULE), ("ftp://host/a.png", 400, RULE), ("", 400, RULE), ("http://127.0.0.1:9/a.png", 400, RULE),
 ])
 def test_pictures(server, url, status, kind):

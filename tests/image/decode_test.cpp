@@ -125,9 +125,42 @@ TEST_CASE("BMP and the first frame of a GIF are read") {
     CHECK(decodeImage(gif, "p.gif").rgb == Levels{0, 0, 255, 255, 0, 0});
 }
 
+TEST_CASE("WebP pictures decode to what Pillow makes of them") {
+    // Lossy and lossless, alpha, EXIF, the first frame of animations, whole and in a part of the canvas.
+    const auto folder = test::golden() / "images/webp";
+    const Json expected = test::readJson(folder / "expected.json");
+    REQUIRE(expected.size() == 13);
+    for (const Json& entry : expected) {
+        const auto file = entry.at("file").get<std::string>();
+        INFO(file);
+        const Image picture = image::loadImage(folder / file);
+        CHECK(std::vector{picture.width, picture.height} == entry.at("rgb_size").get<std::vector<std::int64_t>>());
+        CHECK(test::sha256(picture.rgb) == entry.at("rgb_sha256").get<std::string>());
+    }
+}
+
+TEST_CASE("WebP pictures keep their pixels whatever chunks are around them") {
+    const Image picture = test::testPicture(9, 5);
+    const Bytes whole = test::losslessWebpBytes(picture);
+    REQUIRE(decodeImage(whole, "p.webp").rgb == picture.rgb);
+    const Bytes data = test::webpData(whole);
+    const Bytes note = test::webpChunk("NOTE", test::bytesOf("odd"));
+    CHECK(decodeImage(test::webpFile({test::webpExtended(0, 9, 5), note, data, note}), "p.webp").rgb == picture.rgb);
+    CHECK(decodeImage(test::webpFile({data, note}), "p.webp").rgb == picture.rgb);
+    const Bytes frame = test::webpFrame(0, 0, 9, 5, test::joined({note, data, note}));
+    CHECK(decodeImage(test::webpFile({test::webpExtended(2, 9, 5), note, frame, note}), "p.webp").rgb == picture.rgb);
+    SECTION("without the last chunk's padding") {
+        const Bytes padded = test::webpFile({test::webpExtended(0, 9, 5), data, note});
+        Bytes bare = test::firstBytes(padded, padded.size() - 1);
+        bare[4] = static_cast<std::byte>(std::to_integer<int>(bare[4]) - 1);
+        CHECK(decodeImage(bare, "p.webp").rgb == picture.rgb);
+    }
+}
+
 TEST_CASE("bytes behind the end of a picture do not matter") {
     const Image picture = test::testPicture(17, 9);
     const Bytes junk = test::bytesOf("trailing junk");
+    CHECK(decodeImage(test::joined({test::losslessWebpBytes(picture), junk}), "p.webp").rgb == picture.rgb);
     CHECK(decodeImage(test::joined({test::pngBytes(picture), junk}), "p.png").rgb == picture.rgb);
     const Bytes jpeg = test::jpegBytes(picture, 95);
     CHECK(decodeImage(test::joined({jpeg, junk}), "p.jpg").rgb == decodeImage(jpeg, "p.jpg").rgb);

@@ -48,12 +48,13 @@ Image upright(const Image& stored, int orientation) {
 
 }  // namespace
 
-TEST_CASE("EXIF orientations 1 to 8 of PNG and JPEG, both byte orders") {
+TEST_CASE("EXIF orientations 1 to 8 of PNG, JPEG and WebP, both byte orders") {
     // Larger than one copy block in both directions, neither a multiple of it.
     const auto [width, height] = GENERATE(std::pair{3, 2}, std::pair{131, 70});
     const Image picture = test::testPicture(width, height);
     const Bytes png = test::pngBytes(picture);
     const Bytes jpeg = test::jpegBytes(picture, 95);
+    const Bytes webp = test::losslessWebpBytes(picture);
     const Image decodedJpeg = decodeImage(jpeg, "p.jpg");
     for (std::uint16_t orientation = 1; orientation <= 8; ++orientation) {
         for (const bool bigEndian : {false, true}) {
@@ -63,6 +64,11 @@ TEST_CASE("EXIF orientations 1 to 8 of PNG and JPEG, both byte orders") {
             const Image expectedPng = upright(picture, orientation);
             CHECK(fromPng.width == expectedPng.width);
             CHECK(fromPng.rgb == expectedPng.rgb);
+            for (const Bytes& exif : {tiff, test::joined({test::bytesOf(std::string_view("Exif\0\0", 6)), tiff})}) {
+                const Image fromWebp = decodeImage(test::withWebpExif(webp, width, height, exif), "p.webp");
+                CHECK(fromWebp.width == expectedPng.width);
+                CHECK(fromWebp.rgb == expectedPng.rgb);
+            }
             const Image fromJpeg = decodeImage(test::withJpegExif(jpeg, tiff), "p.jpg");
             CHECK(fromJpeg.width == expectedPng.width);
             CHECK(fromJpeg.rgb == upright(decodedJpeg, orientation).rgb);
@@ -105,6 +111,16 @@ TEST_CASE("malformed EXIF leaves the picture as stored") {
     }
     SECTION("no EXIF at all") {
         CHECK(exifOrientation(jpeg, PictureFormat::kJpeg) == 1);
+    }
+    SECTION("WebP whose VP8X does not announce it, or whose chunks are cut off") {
+        const Bytes webp = test::losslessWebpBytes(test::testPicture(8, 4));
+        Bytes whole = test::withWebpExif(webp, 8, 4, good);
+        REQUIRE(exifOrientation(whole, PictureFormat::kWebp) == 6);
+        for (std::size_t size = 0; size < whole.size() - 1; ++size)
+            CHECK(exifOrientation(test::firstBytes(whole, size), PictureFormat::kWebp) == 1);
+        whole[20] = std::byte{0};
+        CHECK(exifOrientation(whole, PictureFormat::kWebp) == 1);
+        CHECK(exifOrientation(webp, PictureFormat::kWebp) == 1);
     }
     SECTION("segments that run past the end") {
         const Bytes whole = test::withJpegExif(jpeg, good);

@@ -79,7 +79,7 @@ TEST_CASE("malformed pictures are refused, each with what was expected and what 
     const Bytes png = test::pngBytes(picture);
     const Bytes jpeg = test::jpegBytes(picture, 90);
     const Bytes bmp = test::bmpBytes(picture);
-    const std::string reads = "expected a PNG, JPEG, GIF or BMP picture, found ";
+    const std::string reads = "expected a PNG, JPEG, WebP, GIF or BMP picture, found ";
     const auto bad = ErrorCode::kInvalidData;
     const auto unsupported = ErrorCode::kUnsupported;
     const auto tooLarge = ErrorCode::kResourceExhausted;
@@ -109,7 +109,7 @@ TEST_CASE("malformed pictures are refused, each with what was expected and what 
         {"text that starts like a BMP", bytesOf("BMW is a car, and this is a note"), bad, reads + "32 bytes of text"},
         {"binary", bytesOf("\x01\x02\xAB\xCD\xEF"), bad, reads + "5 bytes starting with 01 02 AB CD"},
         {"half a PNG signature", test::firstBytes(png, 4), bad, reads + "4 bytes starting with 89 50 4E 47"},
-        {"WebP", bytesOf("RIFF....WEBPVP8 "), unsupported, reads + "a WebP picture"},
+        {"sound in WebP's container", bytesOf("RIFF....WAVE"), bad, reads + "12 bytes of text"},
         {"TIFF", bytesOf(std::string_view("II*\0....", 8)), unsupported, reads + "a TIFF picture"},
         {"HEIC", bytesOf("....ftypheic"), unsupported, reads + "a HEIC picture"},
         {"PDF", bytesOf("%PDF-1.7"), unsupported, reads + "a PDF document"},
@@ -183,9 +183,137 @@ TEST_CASE("malformed pictures are refused, each with what was expected and what 
     }
 }
 
+TEST_CASE("malformed WebP pictures are refused, each with what was expected and what was found") {
+    const image::Image picture = test::testPicture(40, 30);
+    const Bytes lossy = test::webpBytes(picture, 80);
+    const Bytes lossless = test::losslessWebpBytes(picture);
+    const Bytes data = test::webpData(lossy);
+    const Bytes losslessData = test::webpData(lossless);
+    const Bytes bits(data.begin() + 8, data.end());
+    const Bytes losslessBits(losslessData.begin() + 8, losslessData.end());
+    const Bytes alpha = test::webpChunk("ALPH", bytesOf("\x01nonsense"));
+    const Bytes still = test::webpExtended(0, 40, 30);
+    const Bytes moving = test::webpExtended(2, 40, 30);
+    const Bytes loop = test::webpChunk("ANIM", Bytes(6));
+    const auto file = [](std::initializer_list<Bytes> chunks) { return test::webpFile(chunks); };
+    const auto vp8 = [&](const Bytes& body) { return test::webpFile({test::webpChunk("VP8 ", body)}); };
+    const auto vp8l = [&](const Bytes& body) { return test::webpFile({test::webpChunk("VP8L", body)}); };
+    const auto bad = ErrorCode::kInvalidData;
+    const auto tooLarge = ErrorCode::kResourceExhausted;
+    const auto cut = [](std::size_t at, std::size_t of) {
+        return "expected a complete WebP picture, found data that ends after " + bytesText(at) + " of " +
+               std::to_string(of);
+    };
+    const auto overrun = [](std::size_t size, std::size_t at, std::size_t left) {
+        return "expected a WebP picture whose chunks fit into it, found a chunk of " + bytesText(size) + " at byte " +
+               std::to_string(at) + " with " + bytesText(left) + " left";
+    };
+    const std::string corrupt = "expected a complete WebP picture, found corrupt data ";
+
+    DecodeLimits smallFile, fewPixels, shortSides;
+    smallFile.maxBytes = 20;
+    fewPixels.maxPixels = 1199;
+    shortSides.maxSide = 39;
+
+    const std::vector<Case> cases{
+        {"head only", test::firstBytes(lossy, 12), bad, cut(12, lossy.size())},
+        {"cut in the chunk's head", test::firstBytes(lossy, 18), bad, cut(18, lossy.size())},
+        {"cut in the data", test::firstBytes(lossy, 100), bad, cut(100, lossy.size())},
+        {"cut in its last byte", test::firstBytes(lossless, lossless.size() - 1), bad,
+         cut(lossless.size() - 1, lossless.size())},
+        {"no chunks", file({}), bad,
+         "expected a WebP picture of at least one chunk, found a file that declares 12 bytes"},
+        {"declares 0 bytes", changed(changed(lossy, 4, 0), 5, 0), bad,
+         "expected a WebP picture of at least one chunk, found a file that declares 8 bytes"},
+        {"declares 4 GB", changed(lossy, 7, 255), bad, cut(lossy.size(), lossy.size() + (std::size_t{255} << 24))},
+        {"another first chunk", file({loop, data}), bad,
+         "expected a WebP picture that starts with a chunk VP8, VP8L or VP8X, found another chunk"},
+        {"lossy chunk too long", changed(lossy, 18, 9), bad,
+         overrun(bits.size() + (std::size_t{9} << 16), 12, bits.size() + bits.size() % 2)},
+        {"lossy data cut in the header", vp8(test::firstBytes(bits, 9)), bad,
+         "expected lossy WebP data of at least 10 bytes, found 9 bytes in the chunk at byte 12"},
+        {"lossy data cut after the header", vp8(test::firstBytes(bits, 10)), bad,
+         corrupt + "(a bitstream that is invalid or ends early)"},
+        {"lossy data cut in the middle", vp8(test::firstBytes(bits, bits.size() / 2)), bad,
+         corrupt + "(it ends before the last row)"},
+        {"not a key frame", vp8(changed(bits, 0, std::to_integer<int>(bits[0]) | 1)), bad,
+         "expected a WebP key frame, found another kind of frame in the chunk at byte 12"},
+        {"no start code", vp8(changed(bits, 4, 0)), bad,
+         "expected lossy WebP data with its start code, found another in the chunk at byte 12"},
+        {"lossy of width 0", vp8(changed(bits, 6, 0)), bad,
+         "expected a picture of at least 1x1 pixels, found 0x30 pixels"},
+        {"lossy of height 0", vp8(changed(bits, 8, 0)), bad,
+         "expected a picture of at least 1x1 pixels, found 40x0 pixels"},
+        {"lossy of other sizes", vp8(changed(bits, 6, 200)), bad, corrupt + "(it ends before the last row)"},
+        {"lossy of 268 megapixels", vp8(changed(changed(changed(changed(bits, 6, 255), 7, 63), 8, 255), 9, 63)),
+         tooLarge, "expected a picture of at most 178956970 pixels, found 16383x16383 pixels"},
+        {"lossless data cut in the header", vp8l(test::firstBytes(losslessBits, 4)), bad,
+         "expected lossless WebP data of at least 5 bytes, found 4 bytes in the chunk at byte 12"},
+        {"lossless data cut after the header", vp8l(test::firstBytes(losslessBits, 5)), bad,
+         corrupt + "(a bitstream that is invalid or ends early)"},
+        {"lossless data cut in the middle", vp8l(test::firstBytes(losslessBits, losslessBits.size() / 2)), bad,
+         corrupt + "(a bitstream that is invalid or ends early)"},
+        {"lossless without its signature", vp8l(changed(losslessBits, 0, 0)), bad,
+         "expected lossless WebP data with its signature, found another in the chunk at byte 12"},
+        {"lossless of another version", vp8l(changed(losslessBits, 4, 0xE0)), bad,
+         corrupt + "(a bitstream that is invalid or ends early)"},
+        {"lossless of 268 megapixels",
+         vp8l(changed(changed(changed(changed(losslessBits, 1, 255), 2, 255), 3, 255), 4, 15)), tooLarge,
+         "expected a picture of at most 178956970 pixels, found 16384x16384 pixels"},
+        {"VP8X of 9 bytes", file({test::webpChunk("VP8X", Bytes(9)), data}), bad,
+         "expected a chunk VP8X of 10 bytes, found 9 bytes"},
+        {"VP8X alone", file({still}), bad, "expected a WebP picture with a chunk VP8 or VP8L, found none"},
+        {"VP8X of another canvas", file({test::webpExtended(0, 41, 30), data}), bad,
+         "expected a WebP picture of the size of its canvas, 41x30 pixels, found 40x30 pixels"},
+        {"VP8X of the largest canvas", file({test::webpExtended(0, 1 << 24, 1 << 24), losslessData}), bad,
+         "expected a WebP picture of the size of its canvas, 16777216x16777216 pixels, found 40x30 pixels"},
+        {"frames that VP8X does not announce", file({still, loop, test::webpFrame(0, 0, 40, 30, data)}), bad,
+         "expected a WebP picture with a chunk VP8 or VP8L, found none"},
+        {"chunk before the picture too long", file({still, changed(loop, 5, 1), data}), bad,
+         overrun(262, 30, 6 + data.size())},
+        {"alpha that is none", file({still, alpha, data}), bad,
+         corrupt + "(a bitstream that is invalid or ends early)"},
+        {"animation without frames", file({moving, loop}), bad,
+         "expected an animated WebP picture with a frame (chunk ANMF), found none"},
+        {"animation of a picture that is no frame", file({moving, loop, data}), bad,
+         "expected an animated WebP picture with a frame (chunk ANMF), found none"},
+        {"animation of a short frame", file({moving, loop, test::webpChunk("ANMF", Bytes(15))}), bad,
+         "expected a chunk ANMF of at least 16 bytes, found 15 bytes"},
+        {"animation of an empty frame", file({moving, loop, test::webpFrame(0, 0, 40, 30, {})}), bad,
+         "expected a WebP frame with a chunk VP8 or VP8L, found none"},
+        {"animation of a frame of another size", file({moving, loop, test::webpFrame(0, 0, 40, 29, data)}), bad,
+         "expected WebP data of the size of its frame, 40x29 pixels, found 40x30 pixels"},
+        {"animation of a frame beside its canvas", file({moving, loop, test::webpFrame(2, 0, 40, 30, data)}), bad,
+         "expected a WebP frame within its canvas of 40x30 pixels, found 40x30 pixels at 2,0"},
+        {"animation of a frame whose data is cut off",
+         file({moving, loop, test::webpFrame(0, 0, 40, 30, test::firstBytes(data, data.size() / 2))}), bad,
+         overrun(bits.size(), 68, data.size() / 2 - 8)},
+        {"animation on a canvas of 4 gigapixels",
+         file({test::webpExtended(2, 65535, 65535), loop, test::webpFrame(0, 0, 40, 30, data)}), tooLarge,
+         "expected a picture of at most 178956970 pixels, found 65535x65535 pixels"},
+        {"animation on a canvas too wide",
+         file({test::webpExtended(2, 1 << 24, 30), loop, test::webpFrame(0, 0, 40, 30, data)}), tooLarge,
+         "expected a picture of at most 65535 pixels a side, found 16777216x30 pixels"},
+        {"file above the limit", lossy, tooLarge,
+         "expected a picture file of at most 20 bytes, found " + bytesText(lossy.size()), smallFile},
+        {"pixels above the limit", lossy, tooLarge, "expected a picture of at most 1199 pixels, found 40x30 pixels",
+         fewPixels},
+        {"side above the limit", lossless, tooLarge,
+         "expected a picture of at most 39 pixels a side, found 40x30 pixels", shortSides},
+    };
+    for (const Case& c : cases) {
+        INFO(c.what);
+        const Outcome outcome = failureOf([&] { image::decodeImage(c.bytes, "x", c.limits); });
+        CHECK(outcome.message == "x: " + c.message);
+        CHECK(outcome.code == c.code);
+    }
+}
+
 TEST_CASE("a picture cut off at any byte is refused") {
     const image::Image picture = test::testPicture(23, 17);
-    for (const Bytes& whole : {test::pngBytes(picture), test::jpegBytes(picture, 80), test::bmpBytes(picture)}) {
+    for (const Bytes& whole : {test::pngBytes(picture), test::jpegBytes(picture, 80), test::bmpBytes(picture),
+                               test::webpBytes(picture, 80), test::losslessWebpBytes(picture),
+                               test::withWebpExif(test::webpBytes(picture, 80), 23, 17, test::exifTiff(true, 6))}) {
         REQUIRE_NOTHROW(image::decodeImage(whole, "x"));
         std::size_t accepted = 0;
         for (std::size_t size = 0; size < whole.size(); ++size) {
@@ -234,7 +362,8 @@ TEST_CASE("files that cannot be pictures are named") {
     }
     SECTION("empty") {
         const auto file = folder.write("empty.png", {});
-        CHECK(load(file).message == file.string() + ": expected a PNG, JPEG, GIF or BMP picture, found an empty file");
+        CHECK(load(file).message ==
+              file.string() + ": expected a PNG, JPEG, WebP, GIF or BMP picture, found an empty file");
     }
     SECTION("too large, told before it is read") {
         const auto file = folder.write("large.png", png);

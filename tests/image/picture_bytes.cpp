@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include <boost/crc.hpp>
+#include <webp/encode.h>
 
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC
@@ -25,6 +26,14 @@ Bytes number(std::uint32_t value, int bytes, bool bigEndian) {
         const int shift = bigEndian ? 8 * (bytes - 1 - i) : 8 * i;
         out.push_back(static_cast<std::byte>(value >> shift & 0xFF));
     }
+    return out;
+}
+
+// What libwebp's encoders leave behind.
+Bytes takenFromLibwebp(std::uint8_t* data, std::size_t size) {
+    const auto* bytes = reinterpret_cast<const std::byte*>(data);
+    Bytes out(bytes, bytes + size);
+    WebPFree(data);
     return out;
 }
 
@@ -93,6 +102,22 @@ Bytes bmpBytes(const image::Image& image) {
     return out;
 }
 
+Bytes webpBytes(const image::Image& image, float quality) {
+    std::uint8_t* data = nullptr;
+    const std::size_t size =
+        WebPEncodeRGB(image.rgb.data(), static_cast<int>(image.width), static_cast<int>(image.height),
+                      static_cast<int>(image.width) * 3, quality, &data);
+    return takenFromLibwebp(data, size);
+}
+
+Bytes losslessWebpBytes(const image::Image& image) {
+    std::uint8_t* data = nullptr;
+    const std::size_t size =
+        WebPEncodeLosslessRGB(image.rgb.data(), static_cast<int>(image.width), static_cast<int>(image.height),
+                              static_cast<int>(image.width) * 3, &data);
+    return takenFromLibwebp(data, size);
+}
+
 Bytes pngChunk(std::string_view type, const Bytes& data) {
     const Bytes body = joined({bytesOf(type), data});
     boost::crc_32_type checksum;
@@ -125,6 +150,33 @@ Bytes zlibStored(const Bytes& raw) {
                    number(b << 16 | a, 4, true)});
 }
 
+Bytes webpNumber(std::int64_t value) {
+    return number(static_cast<std::uint32_t>(value), 3, false);
+}
+
+Bytes webpChunk(std::string_view type, const Bytes& data) {
+    return joined(
+        {bytesOf(type), number(static_cast<std::uint32_t>(data.size()), 4, false), data, Bytes(data.size() % 2)});
+}
+
+Bytes webpFile(std::initializer_list<Bytes> chunks) {
+    return webpChunk("RIFF", joined({bytesOf("WEBP"), joined(chunks)}));
+}
+
+Bytes webpExtended(int flags, std::int64_t width, std::int64_t height) {
+    return webpChunk(
+        "VP8X", joined({{static_cast<std::byte>(flags), {}, {}, {}}, webpNumber(width - 1), webpNumber(height - 1)}));
+}
+
+Bytes webpFrame(std::int64_t left, std::int64_t top, std::int64_t width, std::int64_t height, const Bytes& data) {
+    return webpChunk("ANMF", joined({webpNumber(left / 2), webpNumber(top / 2), webpNumber(width - 1),
+                                     webpNumber(height - 1), webpNumber(100), Bytes(1), data}));
+}
+
+Bytes webpData(const Bytes& webp) {
+    return {webp.begin() + 12, webp.end()};
+}
+
 Bytes exifTiff(bool bigEndian, std::uint16_t orientation) {
     const auto n = [bigEndian](std::uint32_t value, int bytes) { return number(value, bytes, bigEndian); };
     return joined({bytesOf(bigEndian ? "MM" : "II"), n(42, 2), n(8, 4), n(1, 2), n(0x0112, 2), n(3, 2), n(1, 4),
@@ -140,6 +192,10 @@ Bytes withJpegExif(const Bytes& jpeg, const Bytes& tiff) {
 
 Bytes withPngExif(const Bytes& png, const Bytes& tiff) {
     return inserted(png, 8 + 25, pngChunk("eXIf", tiff));  // signature, header chunk
+}
+
+Bytes withWebpExif(const Bytes& webp, std::int64_t width, std::int64_t height, const Bytes& exif) {
+    return webpFile({webpExtended(8, width, height), webpData(webp), webpChunk("EXIF", exif)});
 }
 
 }  // namespace step3::test

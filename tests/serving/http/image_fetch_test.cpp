@@ -233,8 +233,11 @@ TEST_CASE("requests may name pictures by URL only if the server fetches") {
         "c\xf8\xcf\xc0\0\0\3\1\1\0\xc9\xfe\x92\xef\0\0\0\0IEND\xae"
         "B`\x82",
         69);
+    const std::string webp("RIFF\x1e\0\0\0WEBPVP8L\x11\0\0\0/\x1f\xc0\x05\0\x07P\x8f\"\xd7\xa3\xff\x81\x88\xe8\x7f\0\0",
+                           38);
     const RemoteHost host([&](const std::string& line) {
-        return line.find("/page") != std::string::npos ? reply("200 OK", "<html>") : reply("200 OK", png);
+        if (line.find("/page") != std::string::npos) return reply("200 OK", "<html>");
+        return reply("200 OK", line.find("/a.webp") != std::string::npos ? webp : png);
     });
     const auto body = [&](const std::string& path) {
         return R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":")" + host.url(path) +
@@ -250,5 +253,7 @@ TEST_CASE("requests may name pictures by URL only if the server fetches") {
     RunningServer open(options);
     CHECK(open.post(kChat, body("/a.png")).status == 200);
     CHECK(open.engine.call(0).request.messages[0].parts[0].image->width == 1);
+    CHECK(open.post(kChat, body("/a.webp")).status == 200);
+    CHECK(open.engine.call(1).request.messages[0].parts[0].image->width == 32);
     CHECK(open.post(kChat, body("/page")).status == 400);
 }
