@@ -69,7 +69,7 @@ Rejection rejectionFor(const Error& error, const QString& source) {
         case ErrorCode::kNotFound:
         case ErrorCode::kIo:
             return {what, AttachmentIntake::tr("Check that the file can be opened and drop it again.")};
-        default: return {what, AttachmentIntake::tr("Not a picture that can be read. Use PNG or JPEG.")};
+        default: return {what, AttachmentIntake::tr("Not a picture that can be read. Use PNG, JPEG or WebP.")};
     }
 }
 
@@ -140,7 +140,7 @@ void AttachmentIntake::start(quint64 ticket, const QString& source, Decode decod
         } catch (const std::bad_alloc&) {
             rejection = {tr("There is not enough memory for this picture."), tr("Save a smaller copy and drop that.")};
         } catch (const std::exception& error) {
-            rejection = {QString::fromUtf8(error.what()), tr("Not a picture that can be read. Use PNG or JPEG.")};
+            rejection = {QString::fromUtf8(error.what()), tr("Not a picture that can be read. Use PNG, JPEG or WebP.")};
         }
         QMetaObject::invokeMethod(
             this, [this, ticket, rejection] { emit rejected(ticket, rejection); }, Qt::QueuedConnection);

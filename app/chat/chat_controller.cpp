@@ -293,6 +293,11 @@ void ChatController::copyText(const QString& text) {
     QGuiApplication::clipboard()->setText(text);
 }
 
+QStringList ChatController::pictureTypes() {
+    return {QStringLiteral("image/png"), QStringLiteral("image/jpeg"), QStringLiteral("image/webp"),
+            QStringLiteral("image/bmp"), QStringLiteral("image/gif")};
+}
+
 void ChatController::addFiles(const QList<QUrl>& urls) {
     attachments_.addUrls(urls);
 }
@@ -315,11 +320,19 @@ bool ChatController::pastePictures() {
         }
     }
     // Spreadsheets offer a picture of the copied cells next to their text; the text is meant.
-    if (!mime->hasImage() || mime->hasText()) return false;
-    const auto image = qvariant_cast<QImage>(mime->imageData());
-    if (image.isNull()) return false;
-    attachments_.addImage(image, tr("Pasted picture"));
-    return true;
+    if (mime->hasText()) return false;
+    const auto image = mime->hasImage() ? qvariant_cast<QImage>(mime->imageData()) : QImage();
+    if (!image.isNull()) {
+        attachments_.addImage(image, tr("Pasted picture"));
+        return true;
+    }
+    // Qt may lack the reader of a format that the engine has.
+    for (const QString& type : pictureTypes()) {
+        if (!mime->hasFormat(type)) continue;
+        attachments_.addEncoded(mime->data(type), tr("Pasted picture"));
+        return true;
+    }
+    return false;
 }
 
 void ChatController::openLink(const QString& target) {

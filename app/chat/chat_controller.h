@@ -23,6 +23,7 @@ class ChatController : public QObject {
     QML_UNCREATABLE("made by the program")
     Q_PROPERTY(step3::chat::MessageModel* messages READ messages CONSTANT)
     Q_PROPERTY(step3::chat::AttachmentModel* attachments READ attachments CONSTANT)
+    Q_PROPERTY(QStringList pictureTypes READ pictureTypes CONSTANT)
     Q_PROPERTY(State state READ state NOTIFY stateChanged)
     Q_PROPERTY(bool answering READ answering NOTIFY stateChanged)
     Q_PROPERTY(QString draft READ draft WRITE setDraft NOTIFY draftChanged)
@@ -67,6 +68,9 @@ public:
     [[nodiscard]] MessageModel* messages() { return &messages_; }
     [[nodiscard]] AttachmentModel* attachments() { return &attachments_; }
     [[nodiscard]] const ImageStore& images() const { return store_; }
+
+    /// MIME types of the encoded pictures that are dropped and pasted, the best one first.
+    [[nodiscard]] static QStringList pictureTypes();
 
     [[nodiscard]] State state() const;
     [[nodiscard]] bool answering() const { return answerId_ != 0; }

@@ -467,8 +467,8 @@
         <translation>添加图片</translation>
     </message>
     <message>
-        <source>Pictures (*.png *.jpg *.jpeg *.bmp *.gif *.PNG *.JPG *.JPEG)</source>
-        <translation>图片 (*.png *.jpg *.jpeg *.bmp *.gif *.PNG *.JPG *.JPEG)</translation>
+        <source>Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.PNG *.JPG *.JPEG *.WEBP)</source>
+        <translation>图片 (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.PNG *.JPG *.JPEG *.WEBP)</translation>
     </message>
     <message>
         <source>All files (*)</source>
@@ -716,8 +716,8 @@
         <translation>请检查该文件能否打开，然后重新拖入。</translation>
     </message>
     <message>
-        <source>Not a picture that can be read. Use PNG or JPEG.</source>
-        <translation>无法识别的图片。请使用 PNG 或 JPEG。</translation>
+        <source>Not a picture that can be read. Use PNG, JPEG or WebP.</source>
+        <translation>无法识别的图片。请使用 PNG、JPEG 或 WebP。</translation>
     </message>
     <message>
         <source>There is not enough memory for this picture.</source>

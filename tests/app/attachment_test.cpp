@@ -49,15 +49,17 @@ private slots:
         ImageStore store;
         AttachmentModel model(store);
         const QAbstractItemModelTester tester(&model);
-        model.addUrls({QUrl::fromLocalFile(golden("a_64x48.png")), QUrl::fromLocalFile(golden("k_160x120_exif6.jpg"))});
-        QCOMPARE(model.count(), 2);
+        model.addUrls({QUrl::fromLocalFile(golden("a_64x48.png")), QUrl::fromLocalFile(golden("k_160x120_exif6.jpg")),
+                       QUrl::fromLocalFile(golden("webp/lossy_exif6.webp"))});
+        QCOMPARE(model.count(), 3);
         QTRY_VERIFY(!model.busy());
-        QCOMPARE(model.readyCount(), 2);
-        QCOMPARE(store.size(), 2);
+        QCOMPARE(model.readyCount(), 3);
+        QCOMPARE(store.size(), 3);
         QVERIFY(model.data(model.index(0), AttachmentModel::DetailRole).toString().contains(QStringLiteral("64")));
         const auto pictures = model.takeReady();
-        QCOMPARE(pictures.size(), 2);
+        QCOMPARE(pictures.size(), 3);
         QCOMPARE(pictures[0].pixels->width, 64);
+        QCOMPARE(store.find(pictures[2].thumbnail).size(), QSize(21, 50));
         QCOMPARE(pictures[0].name, QStringLiteral("a_64x48.png"));
         QCOMPARE(model.count(), 0);
         QVERIFY(!store.find(pictures[0].thumbnail).isNull());
@@ -69,6 +71,7 @@ private slots:
         QTest::newRow("empty") << write("empty.png", {});
         QTest::newRow("truncated JPEG") << write("cut.jpg", contents(golden("e_900x600.jpg")).left(3000));
         QTest::newRow("truncated PNG") << write("cut.png", contents(golden("d_728x728.png")).left(600));
+        QTest::newRow("truncated WebP") << write("cut.webp", contents(golden("webp/lossy.webp")).left(600));
         // A header that claims 10000 x 10000 pixels: refused by the header, before memory is spent.
         QByteArray huge = contents(golden("a_64x48.png"));
         qToBigEndian<quint32>(10'000, huge.data() + 16);
@@ -147,10 +150,12 @@ private slots:
         ImageStore store;
         AttachmentModel model(store);
         model.addEncoded(contents(golden("a_64x48.png")), QStringLiteral("dropped"));
+        model.addEncoded(contents(golden("webp/animated_alpha.webp")), QStringLiteral("dropped"));
         model.addEncoded("garbage", QStringLiteral("dropped"));
         QTRY_VERIFY(!model.busy());
         QCOMPARE(stateOf(model, 0), AttachmentModel::State::Ready);
-        QCOMPARE(stateOf(model, 1), AttachmentModel::State::Rejected);
+        QCOMPARE(stateOf(model, 1), AttachmentModel::State::Ready);
+        QCOMPARE(stateOf(model, 2), AttachmentModel::State::Rejected);
     }
 
     void thumbnailsOfLinesKeepAPixel() {

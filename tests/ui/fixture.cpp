@@ -32,6 +32,23 @@ void walk(QQuickItem* item, const Visit& visit) {
     for (QQuickItem* child : item->childItems()) walk(child, visit);
 }
 
+QByteArray contents(const QUrl& url) {
+    QFile file(url.toLocalFile());
+    return file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray();
+}
+
+bool dropOver(QQuickItem* item, QMimeData& mime) {
+    QQuickWindow* window = item->window();
+    const QPoint middle(window->width() / 2, window->height() / 2);
+    QDragEnterEvent enter(middle, Qt::CopyAction, &mime, Qt::LeftButton, Qt::NoModifier);
+    QCoreApplication::sendEvent(window, &enter);
+    QDragMoveEvent move(middle, Qt::CopyAction, &mime, Qt::LeftButton, Qt::NoModifier);
+    QCoreApplication::sendEvent(window, &move);
+    QDropEvent event(middle, Qt::CopyAction, &mime, Qt::LeftButton, Qt::NoModifier);
+    QCoreApplication::sendEvent(window, &event);
+    return event.isAccepted();
+}
+
 }  // namespace
 
 Fixture::Fixture(QObject* parent) : QObject(parent) {
@@ -114,23 +131,27 @@ QUrl Fixture::badPicture() {
 }
 
 bool Fixture::drop(QQuickItem* item, const QList<QUrl>& urls) {
-    QQuickWindow* window = item->window();
     QMimeData mime;
     mime.setUrls(urls);
-    const QPoint middle(window->width() / 2, window->height() / 2);
-    QDragEnterEvent enter(middle, Qt::CopyAction, &mime, Qt::LeftButton, Qt::NoModifier);
-    QCoreApplication::sendEvent(window, &enter);
-    QDragMoveEvent move(middle, Qt::CopyAction, &mime, Qt::LeftButton, Qt::NoModifier);
-    QCoreApplication::sendEvent(window, &move);
-    QDropEvent event(middle, Qt::CopyAction, &mime, Qt::LeftButton, Qt::NoModifier);
-    QCoreApplication::sendEvent(window, &event);
-    return event.isAccepted();
+    return dropOver(item, mime);
+}
+
+bool Fixture::dropEncoded(QQuickItem* item, const QString& type, const QString& name) {
+    QMimeData mime;
+    mime.setData(type, contents(golden(name)));
+    return dropOver(item, mime);
 }
 
 void Fixture::copyPicture() {
     QImage image(20, 10, QImage::Format_RGB32);
     image.fill(Qt::red);
     QGuiApplication::clipboard()->setImage(image);
+}
+
+void Fixture::copyEncoded(const QString& type, const QString& name) {
+    auto* mime = new QMimeData;  // the clipboard owns it
+    mime->setData(type, contents(golden(name)));
+    QGuiApplication::clipboard()->setMimeData(mime);
 }
 
 QStringList Fixture::unnamed(QQuickItem* root) const {

@@ -47,7 +47,11 @@ public:
     [[nodiscard]] Q_INVOKABLE QUrl badPicture();
     /// Drags files over the middle of the item's window and drops them; whether the drop was accepted.
     Q_INVOKABLE bool drop(QQuickItem* item, const QList<QUrl>& urls);
+    /// The same with the encoded bytes of a golden picture, as dragged from another program.
+    Q_INVOKABLE bool dropEncoded(QQuickItem* item, const QString& type, const QString& name);
     Q_INVOKABLE void copyPicture();
+    /// Puts the encoded bytes of a golden picture, and nothing else, on the clipboard.
+    Q_INVOKABLE void copyEncoded(const QString& type, const QString& name);
 
     /// Interactive items below `root` that a screen reader could not name, as "Type at path".
     [[nodiscard]] Q_INVOKABLE QStringList unnamed(QQuickItem* root) const;

@@ -93,18 +93,31 @@ Item {
             verify(control("questionInput").activeFocus);
         }
         function test_drop() {
-            verify(fixture.drop(page, [fixture.golden("a_64x48.png"), fixture.badPicture()]));
-            compare(chat.attachments.count, 2);
+            verify(fixture.drop(page, [fixture.golden("a_64x48.png"), fixture.golden("webp/lossy.webp"), fixture.badPicture()]));
+            compare(chat.attachments.count, 3);
             tryCompare(chat.attachments, "busy", false);
-            compare(chat.attachments.readyCount, 1);
+            compare(chat.attachments.readyCount, 2);
             ask("what?");
-            compare(fixture.lastPictureCount(), 1);
+            compare(fixture.lastPictureCount(), 2);
             compare(chat.attachments.count, 0);
         }
         function test_pastePicture() {
             fixture.copyPicture();
             keyClick(Qt.Key_V, Qt.ControlModifier);
             tryCompare(chat.attachments, "readyCount", 1);
+        }
+        function test_encodedPicture_data() {
+            return [
+                {tag: "PNG", type: "image/png", name: "a_64x48.png"},
+                {tag: "WebP", type: "image/webp", name: "webp/lossy_alpha.webp"}
+            ];
+        }
+        function test_encodedPicture(data) {
+            verify(fixture.dropEncoded(page, data.type, data.name));
+            tryCompare(chat.attachments, "readyCount", 1);
+            fixture.copyEncoded(data.type, data.name);
+            keyClick(Qt.Key_V, Qt.ControlModifier);
+            tryCompare(chat.attachments, "readyCount", 2);
         }
         function test_problemIsShownWhereItHappens() {
             chat.openFolder("/models/bad");

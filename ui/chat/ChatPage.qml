@@ -255,7 +255,7 @@ FocusScope {
             if (event.hasUrls) {
                 page.chat.addFiles(event.urls);
             } else {
-                const format = ["image/png", "image/jpeg", "image/bmp"].find(f => event.formats.includes(f));
+                const format = page.chat.pictureTypes.find(f => event.formats.includes(f));
                 if (format !== undefined)
                     page.chat.addEncodedPicture(event.getDataAsArrayBuffer(format));
                 else if (event.hasText)

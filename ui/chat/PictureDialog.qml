@@ -8,6 +8,6 @@ FileDialog {
 
     title: qsTr("Attach pictures")
     fileMode: FileDialog.OpenFiles
-    nameFilters: [qsTr("Pictures (*.png *.jpg *.jpeg *.bmp *.gif *.PNG *.JPG *.JPEG)"), qsTr("All files (*)")]
+    nameFilters: [qsTr("Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.PNG *.JPG *.JPEG *.WEBP)"), qsTr("All files (*)")]
     onAccepted: chat.addFiles(selectedFiles)
 }
