@@ -1,4 +1,4 @@
-# name, library, of each fuzzer; the seeds lie in corpus/<name>.
+# name, library, of each fuzzer; the seeds lie in corpus/<name>, words of the format in dictionaries/<name>.
 foreach(entry
         "config step3_model"
         "http_request step3_server"
@@ -11,8 +11,13 @@ foreach(entry
     separate_arguments(entry)
     list(GET entry 0 fuzzer)
     list(GET entry 1 library)
+    set(words ${CMAKE_CURRENT_SOURCE_DIR}/dictionaries/${fuzzer})
+    if(NOT EXISTS ${words})
+        set(words "")
+    endif()
     step3_add_fuzzer(fuzz_${fuzzer}
         SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/${fuzzer}_fuzz.cpp
         LIBRARIES ${library}
-        CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${fuzzer})
+        CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${fuzzer}
+        DICTIONARY ${words})
 endforeach()
