@@ -28,6 +28,10 @@ struct OtherFormat {
 constexpr OtherFormat kOtherFormats[] = {
     {0, "II*\0"sv, "a TIFF picture"},
     {0, "MM\0*"sv, "a TIFF picture"},
+    {0, "P2\n"sv, "a PNM picture"},
+    {0, "P3\n"sv, "a PNM picture"},
+    {0, "P5\n"sv, "a PNM picture"},
+    {0, "P6\n"sv, "a PNM picture"},
     {4, "ftypavif"sv, "an AVIF picture"},
     {4, "ftyphei"sv, "a HEIC picture"},
     {4, "ftypmif1"sv, "a HEIF picture"},

@@ -111,6 +111,8 @@ TEST_CASE("malformed pictures are refused, each with what was expected and what 
         {"half a PNG signature", test::firstBytes(png, 4), bad, reads + "4 bytes starting with 89 50 4E 47"},
         {"sound in WebP's container", bytesOf("RIFF....WAVE"), bad, reads + "12 bytes of text"},
         {"TIFF", bytesOf(std::string_view("II*\0....", 8)), unsupported, reads + "a TIFF picture"},
+        {"ICO", bytesOf(std::string_view("\0\0\1\0\1\0....", 10)), unsupported, reads + "an icon file"},
+        {"PNM", bytesOf("P6\n1 1\n255\nabc"), unsupported, reads + "a PNM picture"},
         {"HEIC", bytesOf("....ftypheic"), unsupported, reads + "a HEIC picture"},
         {"PDF", bytesOf("%PDF-1.7"), unsupported, reads + "a PDF document"},
         {"SVG", bytesOf("<svg/>"), unsupported, reads + "an SVG drawing"},
