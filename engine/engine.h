@@ -160,7 +160,7 @@ struct ModelInfo {
     std::int64_t vocabSize = 0;
     std::int64_t maxContext = 0;  // tokens
     std::uint64_t parametersTotal = 0, parametersActive = 0;
-    std::uint64_t weightBytes = 0;
+    std::uint64_t weightBytes = 0;  // in memory, once all have been used
     std::uint64_t kvBytesPerToken = 0;
     std::string kvFormat;  // as the command line names it: "bf16"
     bool prefixCache = false;

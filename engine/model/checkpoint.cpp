@@ -36,6 +36,7 @@ std::string dtypeName(DType dtype) {
         case DType::kU8: return "U8";
         case DType::kInt8Group:
         case DType::kInt4Group: return "U8";  // codes
+        case DType::kCompactBF16: return "BF16";
     }
     return "?";
 }
@@ -360,6 +361,14 @@ float halfToFloat(std::uint16_t bits) {
 std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder, const OpenProgressFn& progress,
                                                    std::stop_token stop) {
     return std::make_shared<MappedCheckpoint>(folder, progress, stop);
+}
+
+std::uint64_t Checkpoint::memoryBytes() const {
+    std::uint64_t bytes = 0;
+    for (const TensorSpec& spec : registry()) {
+        if (const Tensor* tensor = find(spec.name)) bytes += tensor->byteSize + tensor->scaleBytes;
+    }
+    return bytes;
 }
 
 std::string Checkpoint::place(std::string_view name) const {

@@ -102,6 +102,8 @@ public:
     [[nodiscard]] virtual std::optional<FileRange> fileRange(std::string_view /*name*/) const { return std::nullopt; }
     /// Where the routed experts are while most of them stay on disk; null if matrix() has them all.
     [[nodiscard]] virtual ExpertCache* expertCache() const { return nullptr; }
+    /// Bytes of memory that the weights take; of those left in their files, what they take once all have been used.
+    [[nodiscard]] virtual std::uint64_t memoryBytes() const;
     /// "FILE: tensor NAME", for errors about a tensor's values.
     [[nodiscard]] virtual std::string place(std::string_view name) const;
     /// A tensor of any float format widened to float32: norms, biases, the router, vision tables.

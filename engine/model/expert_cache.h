@@ -64,6 +64,8 @@ public:
     };
 
     [[nodiscard]] ExpertCacheStats stats() const;
+    /// Bytes of the memory for experts, whether all of it is used or not.
+    [[nodiscard]] std::uint64_t memoryBytes() const { return arena_.size(); }
 
 private:
     enum class State : std::uint8_t { kAbsent, kReading, kReady };

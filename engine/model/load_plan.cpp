@@ -19,9 +19,11 @@ std::string mebibytes(std::uint64_t bytes) {
     throw Error(ErrorCode::kInvalidArgument, "weights: " + message);
 }
 
-std::uint64_t bytesOf(const TensorSpec& spec, const Checkpoint& checkpoint, const WeightFormats& formats) {
-    const auto dtype = packedType(spec, checkpoint, formats);
+std::uint64_t bytesOf(const TensorSpec& spec, const Checkpoint& checkpoint, const WeightFormats& formats,
+                      bool compacts) {
+    auto dtype = packedType(spec, checkpoint, formats);
     if (!dtype) return 0;
+    if (compacts && dtype == kernels::DType::kBF16) dtype = kernels::DType::kCompactBF16;
     const kernels::WeightView rows = checkpoint.matrix(spec.name);
     return static_cast<std::uint64_t>(
         alignPacked(kernels::panelMatrixBytes(*dtype, rows.n, rows.k) * matricesOf(spec)));
@@ -54,15 +56,17 @@ LoadPlan planOffload(const WeightOptions& wanted, const LoadNeeds& needs, std::u
 }  // namespace
 
 std::uint64_t packedBytes(const Checkpoint& checkpoint, const WeightFormats& formats) {
+    const bool compacts = compactsWeights(checkpoint, formats);
     std::uint64_t bytes = 0;
-    for (const TensorSpec& spec : checkpoint.registry()) bytes += bytesOf(spec, checkpoint, formats);
+    for (const TensorSpec& spec : checkpoint.registry()) bytes += bytesOf(spec, checkpoint, formats, compacts);
     return bytes;
 }
 
 LoadNeeds loadNeeds(const Checkpoint& checkpoint, const WeightFormats& formats) {
     LoadNeeds needs;
+    const bool compacts = compactsWeights(checkpoint, formats);
     for (const TensorSpec& spec : checkpoint.registry()) {
-        const std::uint64_t bytes = bytesOf(spec, checkpoint, formats);
+        const std::uint64_t bytes = bytesOf(spec, checkpoint, formats, compacts);
         needs.all += bytes;
         if (!isRoutedExpert(spec)) needs.everyToken += bytes;
     }

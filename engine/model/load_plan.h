@@ -7,7 +7,8 @@
 
 namespace step3::model {
 
-/// Bytes of memory the weights of `checkpoint` take once packed.
+/// Bytes of memory the weights of `checkpoint` take once packed. BF16 weights count as compact where they may become
+/// it; whether their numbers allow it shows only when they are read.
 std::uint64_t packedBytes(const Checkpoint& checkpoint, const WeightFormats& formats);
 
 /// What the weights of a checkpoint take once packed, in bytes.

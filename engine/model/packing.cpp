@@ -26,6 +26,16 @@ std::optional<DType> packedType(const TensorSpec& spec, const Checkpoint& checkp
     return kernels::canPack(rows) ? std::optional(rows.dtype) : std::nullopt;
 }
 
+bool compactsWeights(const Checkpoint& checkpoint, const WeightFormats& formats) {
+    std::uint64_t bytes = 0;
+    for (const TensorSpec& spec : checkpoint.registry()) {
+        if (packedType(spec, checkpoint, formats) != DType::kBF16) continue;
+        const WeightView rows = checkpoint.matrix(spec.name);
+        bytes += static_cast<std::uint64_t>(kernels::panelMatrixBytes(DType::kBF16, rows.n, rows.k) * matricesOf(spec));
+    }
+    return bytes >= formats.compactFrom;
+}
+
 PackedMatrix packedMatrix(const WeightView& rows, DType dtype) {
     PackedMatrix packed;
     packed.view = rows;

@@ -13,6 +13,9 @@ namespace step3::model {
 std::optional<kernels::DType> packedType(const TensorSpec& spec, const Checkpoint& checkpoint,
                                          const WeightFormats& formats);
 
+/// True if BF16 weights become CompactBF16 where their numbers allow it.
+bool compactsWeights(const Checkpoint& checkpoint, const WeightFormats& formats);
+
 /// How one matrix of rows [n, k] lies when packed.
 struct PackedMatrix {
     kernels::WeightView view;  // without data and block scales

@@ -26,8 +26,9 @@ using kernels::WeightView;
 
 struct PackedTensor {
     PackedMatrix matrix;
-    WeightView first;           // matrix 0
-    std::vector<float> scales;  // E4M3, made here or copied from the file
+    WeightView first;              // matrix 0
+    std::vector<float> scales;     // E4M3, made here or copied from the file
+    std::unique_ptr<Arena> arena;  // of weights that do not become compact; null: they lie in the common one
 };
 
 /// Threads that read experts: enough to keep a fast disk busy and to share the packing, few on a small machine.
@@ -60,6 +61,7 @@ public:
         if (expertMemory > 0) {
             experts_ = std::make_unique<ExpertCache>(mapped_, formats, expertMemory, readingThreads(pool), kernels);
         }
+        const bool compacts = compactsWeights(*mapped_, formats);
         const bool large = total > availableMemory() / 4;
         std::uint64_t done = 0;
         std::byte* next = arena_.data();
@@ -71,7 +73,14 @@ public:
                 if (tensor->groupScales != nullptr)
                     checkGroupScales({tensor->groupScales, tensor->scaleBytes / 2},
                                      mapped_->place(spec.name + "_scale"));
-                next = pack(spec, *dtype, next, pool, kernels);
+                const bool compact = compacts && *dtype == DType::kBF16;
+                if (compact && packCompact(spec, next, pool)) {
+                    next += alignPacked(packed_.at(spec.name).matrix.bytes * matricesOf(spec));
+                } else if (compact) {
+                    packApart(spec, pool, kernels);
+                } else {
+                    next = pack(spec, *dtype, next, pool, kernels);
+                }
                 mapped_->releasePages(*tensor, large);
             }
             done += tensor->byteSize;
@@ -86,6 +95,18 @@ public:
     void releasePages(const Tensor& tensor, bool fromCache) const override { mapped_->releasePages(tensor, fromCache); }
     [[nodiscard]] std::string place(std::string_view name) const override { return mapped_->place(name); }
     [[nodiscard]] ExpertCache* expertCache() const override { return experts_.get(); }
+    [[nodiscard]] std::uint64_t memoryBytes() const override {
+        std::uint64_t bytes = experts_ ? experts_->memoryBytes() : 0;
+        for (const TensorSpec& spec : registry()) {
+            const Tensor* tensor = find(spec.name);
+            if (tensor == nullptr || (experts_ && isRoutedExpert(spec))) continue;
+            const auto it = packed_.find(spec.name);
+            bytes += it == packed_.end() ? tensor->byteSize + tensor->scaleBytes
+                                         : static_cast<std::uint64_t>(it->second.matrix.bytes * matricesOf(spec)) +
+                                               it->second.scales.size() * sizeof(float);
+        }
+        return bytes;
+    }
     [[nodiscard]] WeightView matrix(std::string_view name, std::int64_t expert) const override {
         const auto it = packed_.find(std::string(name));
         if (it == packed_.end()) return mapped_->matrix(name, expert);
@@ -96,36 +117,74 @@ public:
     }
 
 private:
-    /// Packs all matrices of a tensor at `to`; returns where the next tensor goes.
-    std::byte* pack(const TensorSpec& spec, DType dtype, std::byte* to, kernels::ThreadPool& pool,
-                    const kernels::KernelTable& kernels) {
-        const std::int64_t matrices = matricesOf(spec);
-        const WeightView rows = mapped_->matrix(spec.name);
+    /// Where the matrices of a tensor will lie.
+    PackedTensor& place(const TensorSpec& spec, DType dtype, std::byte* to) {
         PackedTensor& packed = packed_[spec.name];
-        packed.matrix = packedMatrix(rows, dtype);
+        packed.matrix = packedMatrix(mapped_->matrix(spec.name), dtype);
         packed.first = packed.matrix.view;
         packed.first.data = to;
-        if (dtype == DType::kE4M3) setScales(spec, packed, rows, pool, kernels);
-        std::atomic<std::int64_t> bad{-1};
-        std::atomic<bool> nan{false};
-        // Panels of all matrices in one loop, in pieces large enough to be worth a claim.
+        return packed;
+    }
+
+    /// Calls body(rows, index of the matrix, first panel, end) for pieces of all matrices of a tensor that are worth a
+    /// claim, on all threads.
+    template <typename Body>
+    void forPieces(const TensorSpec& spec, kernels::ThreadPool& pool, Body body) const {
+        const WeightView rows = mapped_->matrix(spec.name);
         const std::int64_t panels = kernels::panelsOf(rows.n);
         const std::int64_t grain = std::max<std::int64_t>(1, (256 << 10) / (kernels::kPanelColumns * rows.k));
-        pool.parallelFor(panels * matrices, grain, [&](std::int64_t begin, std::int64_t end) {
+        pool.parallelFor(panels * matricesOf(spec), grain, [&](std::int64_t begin, std::int64_t end) {
             while (begin < end) {
                 const std::int64_t index = begin / panels;
                 const std::int64_t last = std::min(end, (index + 1) * panels);
-                const WeightView from = mapped_->matrix(spec.name, index);
-                if (hasNan(from, begin - index * panels, last - index * panels)) nan = true;
-                const std::int64_t row = kernels::packPanels(kernels, from, matrix(spec.name, index),
-                                                             begin - index * panels, last - index * panels);
-                if (row >= 0) bad = index * rows.n + row;
+                body(mapped_->matrix(spec.name, index), index, begin - index * panels, last - index * panels);
                 begin = last;
             }
         });
+    }
+
+    /// Packs all matrices of a BF16 tensor at `to` as CompactBF16. Returns false if their numbers are of too many
+    /// orders.
+    bool packCompact(const TensorSpec& spec, std::byte* to, kernels::ThreadPool& pool) {
+        place(spec, DType::kCompactBF16, to);
+        std::atomic<bool> fits{true};
+        forPieces(spec, pool, [&](const WeightView& rows, std::int64_t index, std::int64_t begin, std::int64_t end) {
+            if (fits && !kernels::packCompactPanels(rows, matrix(spec.name, index), begin, end)) fits = false;
+        });
+        return fits;
+    }
+
+    /// Packs all matrices of a BF16 tensor as they are, in memory beyond what was planned.
+    void packApart(const TensorSpec& spec, kernels::ThreadPool& pool, const kernels::KernelTable& kernels) {
+        const PackedMatrix matrix = packedMatrix(mapped_->matrix(spec.name), DType::kBF16);
+        const auto bytes = static_cast<std::uint64_t>(matrix.bytes * matricesOf(spec));
+        if (const std::uint64_t available = availableMemory(); bytes > available) {
+            throw Error(ErrorCode::kResourceExhausted, "weights: expected " + std::to_string(bytes >> 20U) +
+                                                           " MiB of free memory for " + spec.name + ", found " +
+                                                           std::to_string(available >> 20U) +
+                                                           " MiB; smaller formats, offload or mmap need less");
+        }
+        auto arena = std::make_unique<Arena>(bytes);
+        pack(spec, DType::kBF16, arena->data(), pool, kernels);
+        packed_.at(spec.name).arena = std::move(arena);
+    }
+
+    /// Packs all matrices of a tensor at `to`; returns where the next tensor goes.
+    std::byte* pack(const TensorSpec& spec, DType dtype, std::byte* to, kernels::ThreadPool& pool,
+                    const kernels::KernelTable& kernels) {
+        PackedTensor& packed = place(spec, dtype, to);
+        if (dtype == DType::kE4M3) setScales(spec, packed, mapped_->matrix(spec.name), pool, kernels);
+        std::atomic<std::int64_t> bad{-1};
+        std::atomic<bool> nan{false};
+        const std::int64_t n = packed.first.n;
+        forPieces(spec, pool, [&](const WeightView& rows, std::int64_t index, std::int64_t begin, std::int64_t end) {
+            if (hasNan(rows, begin, end)) nan = true;
+            const std::int64_t row = kernels::packPanels(kernels, rows, matrix(spec.name, index), begin, end);
+            if (row >= 0) bad = index * n + row;
+        });
         if (nan) checkTensor(*mapped_, spec);
-        if (bad >= 0) failNotFinite(*mapped_, spec, bad / rows.n, bad % rows.n);
-        return to + alignPacked(packed.matrix.bytes * matrices);
+        if (bad >= 0) failNotFinite(*mapped_, spec, bad / n, bad % n);
+        return to + alignPacked(packed.matrix.bytes * matricesOf(spec));
     }
 
     void setScales(const TensorSpec& spec, PackedTensor& packed, const WeightView& rows, kernels::ThreadPool& pool,

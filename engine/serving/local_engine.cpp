@@ -198,7 +198,7 @@ private:
         const model::CheckpointSummary summary = model::summarize(checkpoint);
         info_.parametersTotal = summary.parametersTotal;
         info_.parametersActive = summary.parametersActive;
-        info_.weightBytes = summary.bytesTotal;
+        info_.weightBytes = checkpoint.memoryBytes();
         info_.kvBytesPerToken = attention::kvBytesPerToken(kvLayers_, config.text.headDim, options_.kvFormat);
         info_.kvFormat = kernels::kvFormatName(options_.kvFormat);
         info_.prefixCache = options_.prefixCache;

@@ -5,9 +5,10 @@
 
 namespace step3::kernels {
 
-/// Number formats of stored tensors. E4M3 is float8_e4m3fn: bias 7, max 448, no infinity, NaN = 0x7F/0xFF. The last two
-/// are codes in groups along k with a BF16 scale each (WeightView, kernels/gemm/panels.h).
-enum class DType : std::uint8_t { kF32, kF16, kBF16, kE4M3, kI32, kI64, kU8, kInt8Group, kInt4Group };
+/// Number formats of stored tensors. E4M3 is float8_e4m3fn: bias 7, max 448, no infinity, NaN = 0x7F/0xFF. The group
+/// formats are codes in groups along k with a BF16 scale each (WeightView, kernels/gemm/panels.h). CompactBF16 exists
+/// in memory only: BF16 numbers, all of them exact, in 12 bits.
+enum class DType : std::uint8_t { kF32, kF16, kBF16, kE4M3, kI32, kI64, kU8, kInt8Group, kInt4Group, kCompactBF16 };
 
 constexpr std::size_t bytesPerElement(DType dtype) {
     switch (dtype) {
@@ -19,7 +20,8 @@ constexpr std::size_t bytesPerElement(DType dtype) {
         case DType::kI64: return 8;
         case DType::kU8: return 1;
         case DType::kInt8Group:
-        case DType::kInt4Group: return 0;  // no single element has an address
+        case DType::kInt4Group:
+        case DType::kCompactBF16: return 0;  // no single element has an address
     }
     return 0;
 }
@@ -38,7 +40,7 @@ constexpr std::int64_t rowBytes(DType dtype, std::int64_t k) {
 /// How a weight matrix lies in memory.
 enum class Layout : std::uint8_t {
     kRows,    ///< row-major [n, k], as in a checkpoint: F32, F16, BF16, E4M3, Int8Group, Int4Group
-    kPanels,  ///< panels of 16 output features (kernels/gemm/panels.h): BF16, E4M3, Int8Group, Int4Group
+    kPanels,  ///< panels of 16 output features (kernels/gemm/panels.h): BF16, CompactBF16, E4M3, Int8Group, Int4Group
 };
 
 /// One linear layer's weights W[n, k], y = x * W^T. Borrowed, never owned.

@@ -1,7 +1,9 @@
 #pragma once
 
 // Vectors of stored weights for the panel kernels: BF16 pairs, E4M3 quads and small integer codes, one 32-bit lane for
-// each of kWidth columns. Same rules as simd.h, which it completes.
+// each of kWidth columns. For CompactBF16 (kernels/gemm/panels.h): upperBytes makes upper bytes of half bytes,
+// firstPairs and secondPairs interleave the first or second eight of each sixteen lower and upper bytes. Same rules as
+// simd.h, which it completes.
 
 #include "kernels/cpu/simd.h"
 
@@ -10,12 +12,13 @@ namespace {
 
 // Shapes of tiles. The float kernels: at most kMostRows rows and as many panels as kMostSums vectors of sums allow. The
 // group formats: at most kInt8Rows or kInt4Rows rows. Up to kDirectE4m3Rows rows are multiplied with E4M3 codes
-// directly, more with codes widened before.
+// directly, more with codes widened before; CompactBF16 likewise.
 #if defined(__AVX512F__)
 inline constexpr int kMostRows = 12;
 inline constexpr int kMostSums = 24;
 inline constexpr bool kMixTiles = false;
 inline constexpr int kDirectE4m3Rows = 4;
+inline constexpr int kDirectCompactRows = 4;
 inline constexpr int kInt8Rows = 12;
 inline constexpr int kInt4Rows = 12;
 #elif defined(__AVX2__)
@@ -23,6 +26,7 @@ inline constexpr int kMostRows = 6;
 inline constexpr int kMostSums = 12;
 inline constexpr bool kMixTiles = true;
 inline constexpr int kDirectE4m3Rows = 2;
+inline constexpr int kDirectCompactRows = 3;
 inline constexpr int kInt8Rows = 4;
 inline constexpr int kInt4Rows = 6;
 #elif defined(STEP3_NEON)
@@ -30,6 +34,7 @@ inline constexpr int kMostRows = 6;
 inline constexpr int kMostSums = 24;
 inline constexpr bool kMixTiles = false;
 inline constexpr int kDirectE4m3Rows = 3;
+inline constexpr int kDirectCompactRows = 3;
 inline constexpr int kInt8Rows = 4;
 inline constexpr int kInt4Rows = 4;
 #else
@@ -37,6 +42,7 @@ inline constexpr int kMostRows = 2;
 inline constexpr int kMostSums = 8;
 inline constexpr bool kMixTiles = false;
 inline constexpr int kDirectE4m3Rows = 2;
+inline constexpr int kDirectCompactRows = 2;
 inline constexpr int kInt8Rows = 2;
 inline constexpr int kInt4Rows = 2;
 #endif
@@ -79,6 +85,16 @@ inline Lanes evenPairs(Lanes quads) {
 }
 inline Lanes oddPairs(Lanes quads) {
     return e4m3Pairs(quads);
+}
+inline Lanes upperBytes(Lanes halves) {
+    const __m128i table = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -128, -127, -126, -125, -124, -123, -122, -121);
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), halves);
+}
+inline Lanes firstPairs(Lanes lower, Lanes upper) {
+    return _mm512_unpacklo_epi8(lower, upper);
+}
+inline Lanes secondPairs(Lanes lower, Lanes upper) {
+    return _mm512_unpackhi_epi8(lower, upper);
 }
 inline Lanes add32(Lanes a, Lanes b) {
     return _mm512_add_epi32(a, b);
@@ -155,6 +171,16 @@ inline Lanes evenPairs(Lanes quads) {
 inline Lanes oddPairs(Lanes quads) {
     return e4m3Pairs(quads);
 }
+inline Lanes upperBytes(Lanes halves) {
+    const __m128i table = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -128, -127, -126, -125, -124, -123, -122, -121);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), halves);
+}
+inline Lanes firstPairs(Lanes lower, Lanes upper) {
+    return _mm256_unpacklo_epi8(lower, upper);
+}
+inline Lanes secondPairs(Lanes lower, Lanes upper) {
+    return _mm256_unpackhi_epi8(lower, upper);
+}
 inline Lanes add32(Lanes a, Lanes b) {
     return _mm256_add_epi32(a, b);
 }
@@ -222,6 +248,16 @@ inline Lanes evenPairs(Lanes quads) {
 }
 inline Lanes oddPairs(Lanes quads) {
     return e4m3Pairs(vreinterpretq_s16_s32(quads));
+}
+inline Lanes upperBytes(Lanes halves) {
+    const uint8x16_t table = {0, 1, 2, 3, 4, 5, 6, 7, 128, 129, 130, 131, 132, 133, 134, 135};
+    return vreinterpretq_s32_u8(vqtbl1q_u8(table, vreinterpretq_u8_s32(halves)));
+}
+inline Lanes firstPairs(Lanes lower, Lanes upper) {
+    return vreinterpretq_s32_u8(vzip1q_u8(vreinterpretq_u8_s32(lower), vreinterpretq_u8_s32(upper)));
+}
+inline Lanes secondPairs(Lanes lower, Lanes upper) {
+    return vreinterpretq_s32_u8(vzip2q_u8(vreinterpretq_u8_s32(lower), vreinterpretq_u8_s32(upper)));
 }
 inline Lanes add32(Lanes a, Lanes b) {
     return vaddq_s32(a, b);
@@ -299,6 +335,25 @@ inline Lanes oddPairs(Lanes quads) {
 inline Lanes evenPairs(Lanes quads) {
     return oddPairs((Lanes)((Lanes16)quads << 8));
 }
+inline Lanes upperBytes(Lanes halves) {
+    return (halves & 0x07070707) | ((halves & 0x08080808) << 4);
+}
+inline Lanes interleaveBytes(Lanes lower, Lanes upper, int from) {
+    Lanes8 l = (Lanes8)lower;
+    Lanes8 u = (Lanes8)upper;
+    Lanes8 pairs = l;
+    for (int i = 0; i < 8; ++i) {
+        pairs[2 * i] = l[from + i];
+        pairs[2 * i + 1] = u[from + i];
+    }
+    return (Lanes)pairs;
+}
+inline Lanes firstPairs(Lanes lower, Lanes upper) {
+    return interleaveBytes(lower, upper, 0);
+}
+inline Lanes secondPairs(Lanes lower, Lanes upper) {
+    return interleaveBytes(lower, upper, 8);
+}
 inline Lanes add32(Lanes a, Lanes b) {
     return a + b;
 }
@@ -359,10 +414,12 @@ inline void clearSums(Vec (*sums)[C]) {
     }
 }
 
-/// E4M3 codes become BF16 numbers of 2^-120 their value, subnormal for subnormal codes; activations are multiplied by
-/// 2^100 beforehand so that no sum comes near float32's subnormals, and sums by the rest.
-inline constexpr float kE4m3Prescale = 0x1p100F;
-inline constexpr float kE4m3Rescale = 0x1p20F;
+/// E4M3 codes become BF16 numbers of 2^-120 their value, subnormal for subnormal codes, and those of CompactBF16 of
+/// 2^-base; activations are multiplied by 2^64 beforehand so that no sum comes near float32's subnormals, and sums by
+/// the rest.
+inline constexpr int kPrescaleBits = 64;
+inline constexpr float kPrescale = 0x1p64F;
+inline constexpr float kE4m3Rescale = 0x1p56F;
 
 }  // namespace
 }  // namespace step3::kernels::STEP3_ISA_NAMESPACE

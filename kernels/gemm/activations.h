@@ -40,9 +40,10 @@ public:
 
 private:
     static constexpr std::size_t kSets = static_cast<std::size_t>(DType::kInt4Group) + 1;
-    /// All row-major and BF16 weights read the float32 rows.
+    /// All row-major and BF16 weights read the float32 rows, E4M3 and CompactBF16 the same copies.
     static std::size_t indexOf(const WeightView& w) {
-        return static_cast<std::size_t>(w.layout == Layout::kRows ? DType::kBF16 : w.dtype);
+        if (w.layout == Layout::kRows) return static_cast<std::size_t>(DType::kBF16);
+        return static_cast<std::size_t>(w.dtype == DType::kCompactBF16 ? DType::kE4M3 : w.dtype);
     }
     std::array<PreparedRows, kSets> sets_;
     std::array<bool, kSets> made_{};

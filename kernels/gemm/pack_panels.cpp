@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -170,6 +171,27 @@ float codeValue(const WeightView& w, const unsigned char* panel, std::int64_t co
     return bf16ToFloat(bits) * static_cast<float>(codeAt(w.dtype, block + 64, inBlock, column));
 }
 
+void unpackCompact(const unsigned char* panel, std::int64_t column, std::int64_t k, float* out) {
+    CompactHead head{};
+    std::memcpy(&head, panel, sizeof head);
+    const unsigned char* units = panel + compactHeadBytes(k);
+    for (std::int64_t i = 0; i < k; ++i) {
+        const unsigned char* unit = units + i / kCompactValues * kCompactUnit;
+        const std::int64_t line = i % kCompactValues / 4;
+        const std::int64_t at = column / 4 * 16 + i % 4 / 2 * 8 + column % 4 * 2 + i % 2;
+        const unsigned upper = line == 0 ? unit[at] & 15U : unit[at] >> 4U;
+        const unsigned code = upper << 8U | unit[64 + line * 64 + at];
+        const unsigned size = code & 0x7FFU;
+        const unsigned bits = (code >> 11U) << 15U | (size + (static_cast<unsigned>(head.base) << 7U));
+        out[i] = code == 0 ? 0.0F : bf16ToFloat(static_cast<std::uint16_t>(bits));
+    }
+    for (std::uint32_t i = 0; i < head.count; ++i) {
+        CompactException exception{};
+        std::memcpy(&exception, panel + offsetof(CompactHead, first) + i * sizeof exception, sizeof exception);
+        if (exception.index % kPanelColumns == column) out[exception.index / kPanelColumns] = exception.value;
+    }
+}
+
 }  // namespace
 
 int codeAt(DType dtype, const unsigned char* codes, std::int64_t i, std::int64_t column) {
@@ -239,6 +261,7 @@ void unpackRow(const WeightView& panels, std::int64_t row, float* out) {
     const auto* panel =
         static_cast<const unsigned char*>(panels.data) + row / kPanelColumns * panelBytes(panels.dtype, panels.k);
     const std::int64_t column = row % kPanelColumns;
+    if (panels.dtype == DType::kCompactBF16) return unpackCompact(panel, column, panels.k, out);
     for (std::int64_t i = 0; i < panels.k; ++i) {
         if (panels.dtype == DType::kBF16) {
             std::uint16_t bits = 0;

@@ -9,6 +9,7 @@
 #include "kernels/cpu/for_tiles.h"
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd_pairs.h"
+#include "kernels/gemm/compact_product.inl.h"
 #include "kernels/gemm/panel_product.inl.h"
 #include "kernels/gemm/panels.h"
 
@@ -183,13 +184,13 @@ void groupPanels(const PanelProductParams& a) {
 
 /// One activation row -> what the panel product of `dtype` reads.
 void prepareRow(DType dtype, const float* x, Index k, void* out) {
-    if (dtype == DType::kE4M3) {
+    if (dtype == DType::kE4M3 || dtype == DType::kCompactBF16) {
         auto* to = static_cast<float*>(out);
-        const Vec factor = set1(kE4m3Prescale);
+        const Vec factor = set1(kPrescale);
         Index i = 0;
         for (; i + kWidth <= k; i += kWidth) store(to + i, mul(load(x + i), factor));
-        for (; i < k; ++i) to[i] = x[i] * kE4m3Prescale;
-        for (; i % 4 != 0; ++i) to[i] = 0.0F;
+        for (; i < k; ++i) to[i] = x[i] * kPrescale;
+        for (; i % 8 != 0; ++i) to[i] = 0.0F;
         return;
     }
     auto* block = static_cast<GroupActivation*>(out);
@@ -236,6 +237,7 @@ void panelProduct(const PanelProductParams& a) {
     switch (a.dtype) {
         case DType::kInt8Group: return groupPanels<DType::kInt8Group>(a);
         case DType::kInt4Group: return groupPanels<DType::kInt4Group>(a);
+        case DType::kCompactBF16: return compactPanels(a);
         default: return floatPanels(a);
     }
 }

@@ -30,13 +30,15 @@ inline constexpr int kTogether = [] {
 template <int P>
 class Ahead {
 public:
-    /// Asks for what lies `distance` bytes behind weights[p]; pass `pass` of `passes` over `bytes` of each panel.
-    Ahead(const char* const* weights, Index distance, Index bytes = 0, Index pass = 0, Index passes = 1)
-        : step_(64 / passes) {
+    /// Asks for what lies `distance` bytes behind weights[p]; pass `pass` of `passes` over `bytes` of each panel,
+    /// `line` of them a call.
+    Ahead(const char* const* weights, Index distance, Index bytes = 0, Index pass = 0, Index passes = 1,
+          Index line = 64)
+        : step_(line / passes) {
 #pragma GCC unroll 24
-        for (int p = 0; p < P; ++p) at_[p] = weights[p] + distance + bytes / 64 * step_ * pass;
+        for (int p = 0; p < P; ++p) at_[p] = weights[p] + distance + bytes / line * step_ * pass;
     }
-    /// To be called once for every line of 64 bytes that the tile reads of each panel.
+    /// To be called once for every line that the tile reads of each panel.
     void ask() {
 #pragma GCC unroll 24
         for (int p = 0; p < P; ++p) {
@@ -167,7 +169,7 @@ void e4m3Tile(const char* const* panel, const float* const* x, Index length, con
     addBlock<M, C>(sums, rescaled, out, outStride);
 }
 
-/// E4M3 codes of one panel over `length` values of k -> float32 [length][16] of 2^-100 the value. The multiplication
+/// E4M3 codes of one panel over `length` values of k -> float32 [length][16] of 2^-64 the value. The multiplication
 /// also keeps subnormal numbers out of the tiles, where each would cost some processors a hundred cycles and more.
 inline void widenE4m3Panel(const char* codes, Index length, float* wide) {
     const Vec factor = set1(kE4m3Rescale);

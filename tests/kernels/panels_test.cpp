@@ -73,6 +73,11 @@ Panels pack(const KernelTable& kernels, const WeightView& rows, DType dtype) {
     panels.view.dtype = dtype;
     panels.view.layout = Layout::kPanels;
     if (dtype != DType::kE4M3) panels.view.scaleInv = nullptr;
+    if (dtype == DType::kCompactBF16) {
+        REQUIRE(packCompactPanels(rows, panels.view, half, panelsOf(rows.n)));
+        REQUIRE(packCompactPanels(rows, panels.view, 0, half));
+        return panels;
+    }
     packPanels(kernels, rows, panels.view, half, panelsOf(rows.n));
     packPanels(kernels, rows, panels.view, 0, half);
     return panels;
@@ -104,9 +109,9 @@ const std::vector<std::pair<std::int64_t, std::int64_t>> kSizes{{1, 1},    {16, 
 
 TEST_CASE("panels keep every BF16 and E4M3 value") {
     std::mt19937 random(1);
-    for (const DType dtype : {DType::kBF16, DType::kE4M3}) {
+    for (const DType dtype : {DType::kBF16, DType::kE4M3, DType::kCompactBF16}) {
         for (const auto& [n, k] : kSizes) {
-            const Rows rows = randomRows(dtype, n, k, random);
+            const Rows rows = randomRows(dtype == DType::kE4M3 ? dtype : DType::kBF16, n, k, random);
             REQUIRE(canPack(rows.view));
             const Panels panels = pack(kernelTable(Isa::kScalar), rows.view, dtype);
             std::vector<float> expected(static_cast<std::size_t>(k));
@@ -248,7 +253,8 @@ TEST_CASE("panel products agree with the plain loops for every instruction set")
     for (const Isa isa : isas()) {
         const KernelTable& kernels = kernelTable(isa);
         for (const auto& [n, k] : kSizes) {
-            for (const DType dtype : {DType::kBF16, DType::kE4M3, DType::kInt8Group, DType::kInt4Group}) {
+            for (const DType dtype :
+                 {DType::kBF16, DType::kCompactBF16, DType::kE4M3, DType::kInt8Group, DType::kInt4Group}) {
                 const Rows rows = randomRows(dtype == DType::kE4M3 ? dtype : DType::kBF16, n, k, random);
                 const Panels panels = pack(kernels, rows.view, dtype);
                 const std::vector<float> bias = randomFloats(n, random);
@@ -286,7 +292,8 @@ TEST_CASE("a row's result does not depend on the rows computed beside it") {
     const std::int64_t k = 1100;
     for (const Isa isa : isas()) {
         const KernelTable& kernels = kernelTable(isa);
-        for (const DType dtype : {DType::kBF16, DType::kE4M3, DType::kInt8Group, DType::kInt4Group}) {
+        for (const DType dtype :
+             {DType::kBF16, DType::kCompactBF16, DType::kE4M3, DType::kInt8Group, DType::kInt4Group}) {
             const Rows rows = randomRows(dtype == DType::kE4M3 ? dtype : DType::kBF16, n, k, random);
             const Panels panels = pack(kernels, rows.view, dtype);
             const std::int64_t m = 31;

@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
+#include <map>
 #include <numeric>
 
 #include <catch2/catch.hpp>
@@ -12,6 +14,7 @@
 #include "engine/error.h"
 #include "engine/model/load_plan.h"
 #include "kernels/cpu/convert.h"
+#include "tests/model/tiny_checkpoint.h"
 
 using namespace step3;
 using namespace step3::model;
@@ -49,6 +52,37 @@ WeightOptions reading(WeightFormat format) {
     return {LoadMode::kRead, WeightFormats::all(format)};
 }
 
+/// Requires that `read` has every value of every matrix of `mapped`; returns how many of its panel matrices have which
+/// format.
+std::map<kernels::DType, int> requireSameWeights(const Checkpoint& mapped, const Checkpoint& read) {
+    std::map<kernels::DType, int> packed;
+    int all = 0;
+    for (const TensorSpec& spec : mapped.registry()) {
+        if (spec.shape.size() < 2 || mapped.find(spec.name) == nullptr) continue;
+        const std::int64_t matrices = spec.shape.size() == 3 ? spec.shape[0] : 1;
+        for (std::int64_t e = 0; e < matrices; ++e) {
+            const kernels::WeightView a = mapped.matrix(spec.name, e);
+            const kernels::WeightView b = read.matrix(spec.name, e);
+            CHECK(a.layout == kernels::Layout::kRows);
+            if (b.layout == kernels::Layout::kPanels) {
+                ++packed[b.dtype];
+                ++all;
+            }
+            REQUIRE(a.n == b.n);
+            REQUIRE(a.k == b.k);
+            std::vector<float> expected(static_cast<std::size_t>(a.k));
+            std::vector<float> found(expected.size());
+            for (std::int64_t row = 0; row < a.n; ++row) {
+                kernels::widenRow(a, row, expected.data());
+                kernels::widenRow(b, row, found.data());
+                REQUIRE(found == expected);
+            }
+        }
+    }
+    CHECK(all > 10);
+    return packed;
+}
+
 }  // namespace
 
 TEST_CASE("weights read as stored are the mapped ones, matrix by matrix") {
@@ -56,29 +90,42 @@ TEST_CASE("weights read as stored are the mapped ones, matrix by matrix") {
     for (const char* name : {"tiny-bf16", "tiny-fp8"}) {
         const auto mapped = openWeights(golden(name), {LoadMode::kMap, {}}, pool);
         const auto read = openWeights(golden(name), reading(WeightFormat::kStored), pool);
-        std::int64_t packed = 0;
-        for (const TensorSpec& spec : mapped->registry()) {
-            if (spec.shape.size() < 2 || mapped->find(spec.name) == nullptr) continue;
-            const std::int64_t matrices = spec.shape.size() == 3 ? spec.shape[0] : 1;
-            for (std::int64_t e = 0; e < matrices; ++e) {
-                const kernels::WeightView a = mapped->matrix(spec.name, e);
-                const kernels::WeightView b = read->matrix(spec.name, e);
-                CHECK(a.layout == kernels::Layout::kRows);
-                packed += b.layout == kernels::Layout::kPanels ? 1 : 0;
-                REQUIRE(a.n == b.n);
-                REQUIRE(a.k == b.k);
-                std::vector<float> expected(static_cast<std::size_t>(a.k));
-                std::vector<float> found(expected.size());
-                for (std::int64_t row = 0; row < a.n; ++row) {
-                    kernels::widenRow(a, row, expected.data());
-                    kernels::widenRow(b, row, found.data());
-                    REQUIRE(found == expected);
-                }
-            }
-        }
-        CHECK(packed > 10);
+        CHECK(requireSameWeights(*mapped, *read)[kernels::DType::kCompactBF16] == 0);
         CHECK(relativeError(logitsOf(read, pool), logitsOf(mapped, pool)) < 1e-5);
     }
+}
+
+TEST_CASE("BF16 weights of large models become compact with all their values") {
+    kernels::ThreadPool pool(2);
+    const auto mapped = openWeights(golden("tiny-bf16"), {LoadMode::kMap, {}}, pool);
+    const std::uint64_t plain = packedBytes(*mapped, {});
+    WeightOptions options = reading(WeightFormat::kStored);
+    options.formats.compactFrom = plain / 2;
+    CHECK(packedBytes(*mapped, options.formats) < plain * 9 / 10);
+    const auto read = openWeights(golden("tiny-bf16"), options, pool);
+    CHECK(read->memoryBytes() < mapped->memoryBytes());
+    CHECK(requireSameWeights(*mapped, *read)[kernels::DType::kCompactBF16] > 10);
+    CHECK(relativeError(logitsOf(read, pool), logitsOf(mapped, pool)) < 1e-5);
+}
+
+TEST_CASE("a tensor whose numbers are of too many orders stays as it is among compact ones") {
+    const test::Folder folder;
+    std::filesystem::copy(golden("tiny-bf16"), folder.path(), std::filesystem::copy_options::recursive);
+    const std::string name = "lm_head.weight";
+    std::string bytes;
+    for (int i = 0; i < 4000; ++i) {  // 2^-60 .. 2^60 in turn
+        const int bits = (127 + i * 7 % 121 - 60) << 7;
+        bytes += {static_cast<char>(bits & 255), static_cast<char>(bits >> 8)};
+    }
+    test::damage(*Checkpoint::open(folder.path()), name, 0, bytes);
+    kernels::ThreadPool pool(2);
+    WeightOptions options = reading(WeightFormat::kStored);
+    options.formats.compactFrom = 0;
+    const auto mapped = openWeights(folder.path(), {LoadMode::kMap, {}}, pool);
+    const auto read = openWeights(folder.path(), options, pool);
+    CHECK(read->matrix(name).dtype == kernels::DType::kBF16);
+    CHECK(read->matrix(name).layout == kernels::Layout::kPanels);
+    CHECK(requireSameWeights(*mapped, *read)[kernels::DType::kCompactBF16] > 10);
 }
 
 TEST_CASE("quantised weights stay close to the stored ones") {
@@ -106,6 +153,7 @@ TEST_CASE("quantised weights stay close to the stored ones") {
                 INFO(name << " " << spec.name << " format " << static_cast<int>(format));
                 CHECK(relativeError(found, expected) < most);
             }
+            if (format == WeightFormat::kInt4) CHECK(quantised->memoryBytes() < stored->memoryBytes());
             CHECK((changed > 10) == (format != WeightFormat::kFp8 || !stored->config().blockFp8));
             // The tiny models magnify: a token near the border between two experts gets another one.
             if (format == WeightFormat::kInt8) CHECK(relativeError(logitsOf(quantised, pool), logits) < 0.25);
