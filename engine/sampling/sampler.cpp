@@ -64,6 +64,9 @@ std::vector<std::int32_t> likeliest(std::span<const float> logits, std::vector<s
 Sampler::Sampler(const SamplingParams& params, std::span<const std::int32_t> prompt, std::int64_t vocabSize)
     : params_(params), vocabSize_(vocabSize), random_(params.seed ? *params.seed : randomSeed()) {
     if (params_.repetitionPenalty != 1.0F) promptIds_ = distinctInRange(prompt, vocabSize);
+    if (params_.allowedTokenIds.empty()) return;
+    allowed_.emplace(vocabSize);
+    for (const std::int32_t id : params_.allowedTokenIds) allowed_->allow(id);
 }
 
 void Sampler::applyPenalties(std::span<float> logits) const {
@@ -186,9 +189,14 @@ std::int32_t Sampler::sample(std::span<float> logits, std::span<const std::int32
     for (const std::int32_t id : banned) {
         if (id >= 0 && id < vocabSize_) logits[static_cast<std::size_t>(id)] = kNegativeInfinity;
     }
+    if (allowed_) allowed_->apply(logits);
     if (allowed != nullptr) allowed->apply(logits);
     const float top = highest(logits);
-    if (top == kNegativeInfinity) throw Error(ErrorCode::kInternal, "sampler: every token is banned");
+    if (top == kNegativeInfinity) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "expected a token that allowed_token_ids, bad_words, logit_bias, min_tokens and the form of the "
+                    "answer leave, found every token banned");
+    }
     const auto id = params_.temperature < kGreedyBelow
                         ? static_cast<std::int32_t>(std::find(logits.begin(), logits.end(), top) - logits.begin())
                         : draw(logits, top);

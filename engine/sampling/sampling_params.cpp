@@ -48,6 +48,13 @@ void validate(const SamplingParams& params, std::int64_t vocabSize) {
         requireToken("logit_bias", id, vocabSize);
         require(bias >= -100.0F && bias <= 100.0F, "logit_bias", "in [-100, 100]", bias);
     }
+    for (const std::int32_t id : p.allowedTokenIds) requireToken("allowed_token_ids", id, vocabSize);
+    if (p.badWords.size() > kMaxBadWords) {
+        reject("bad_words", "at most " + std::to_string(kMaxBadWords) + " strings", std::to_string(p.badWords.size()));
+    }
+    for (const std::string& word : p.badWords) {
+        if (word.empty()) reject("bad_words", "without empty strings", "an empty string");
+    }
     if (p.maxTokens < 0) reject("max_tokens", "at least 1, or 0 for no limit", std::to_string(p.maxTokens));
     if (p.minTokens < 0) reject("min_tokens", "at least 0", std::to_string(p.minTokens));
     if (p.maxTokens > 0 && p.minTokens > p.maxTokens) {

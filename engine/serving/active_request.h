@@ -7,6 +7,7 @@
 
 #include "engine/afd/pipeline.h"
 #include "engine/engine.h"
+#include "engine/sampling/bad_words.h"
 #include "engine/sampling/sampler.h"
 #include "engine/serving/answer_stream.h"
 #include "engine/serving/draft_policy.h"
@@ -42,6 +43,7 @@ struct ActiveRequest {
           tokens(prompt.tokens.ids),
           pictures(prompt.images.size()),
           sampler(params, prompt.tokens.ids, vocabSize),
+          badWords(params.badWords, *tokenizer),
           stream(tokenizer, params, parseTools(request.toolsJson), prompt.startsInReasoning,
                  {request.skipSpecialTokens, request.tokenIds}) {
         if (prompt.form) constraint.emplace(prompt.form);
@@ -73,6 +75,7 @@ struct ActiveRequest {
     std::vector<afd::BlockName> pictureNames;  // of prompt.images, once they are needed
     std::vector<ImageRows> pictures;           // of prompt.images; null if not encoded yet or not needed
     sampling::Sampler sampler;
+    sampling::BadWords badWords;
     AnswerStream stream;
     std::optional<sampling::structured::TokenConstraint> constraint;
 

@@ -110,6 +110,8 @@ std::vector<RequestId> Scheduler::submit(Prompt prompt, const Request& request, 
     for (std::size_t i = 0; i < sinks.size(); ++i) {
         Request choice = request;
         if (choice.sampling.seed) *choice.sampling.seed += i;
+        if (choice.thinkingBudget >= 0 && !choice.sampling.allowedTokenIds.empty())
+            choice.sampling.allowedTokenIds.push_back(*model_.tokenizer->idOf(kCloseThink));  // what a budget ends with
         choices.push_back(std::make_shared<ActiveRequest>(ids[i], prompt, choice, std::move(sinks[i]),
                                                           static_cast<std::int32_t>(room), model_.tokenizer,
                                                           model_.vocabSize));

@@ -98,6 +98,7 @@ void Scheduler::draw(Draw& draw) const {
         const auto ends = std::count_if(banned.begin(), banned.end(), [&](auto id) { return allowed->allows(id); });
         if (ends == allowed->count()) banned.clear();  // the form is complete: it goes before the least length
     }
+    request.badWords.appendBanned(std::span(request.tokens).subspan(request.promptTokens()), banned);
     draw.id = request.sampler.sample(logits, banned, allowed.get());
     if (request.topLogprobs >= 0) draw.logprob = logprobOf(raw, draw.id, request.topLogprobs);
 }

@@ -95,6 +95,53 @@ def test_logit_bias_forces_and_forbids(server):
     assert plain[0] not in server.chat(logit_bias={str(plain[0]): -100}, **fields).json["choices"][0]["token_ids"]
 
 
+def test_allowed_token_ids_are_all_there_is(server):
+    fields = {"max_tokens": 6, "return_token_ids": True, "ignore_eos": True, "reasoning_effort": "none"}
+    allowed = server.post("/tokenize", {"prompt": "red blue", "add_special_tokens": False}).json["tokens"]
+    for temperature in (0, 1):
+        ids = server.chat(allowed_token_ids=allowed, temperature=temperature, seed=3, **fields).json["choices"][0]["token_ids"]
+        assert len(ids) == 6 and set(ids) <= set(allowed)
+
+
+def follow_each_other(tokens, ids):
+    return any(ids[i:i + len(tokens)] == tokens for i in range(len(ids)))
+
+
+def test_bad_words_do_not_occur(server):
+    fields = {"max_tokens": 24, "temperature": 0, "reasoning_effort": "none", "return_token_ids": True}
+    plain = server.chat(**fields).json["choices"][0]
+    words = plain["message"]["content"].split()
+    for word in (words[0], " ".join(words[:2]), " ".join(words[:4])):
+        tokens = server.post("/tokenize", {"prompt": word, "add_special_tokens": False}).json["tokens"]
+        assert follow_each_other(tokens, plain["token_ids"])
+        choice = server.chat(bad_words=[word], **fields).json["choices"][0]
+        assert not follow_each_other(tokens, choice["token_ids"])
+        # A sequence is banned, not its parts: all is as before up to its last token.
+        kept = next(i for i in range(24) if plain["token_ids"][i:i + len(tokens)] == tokens) + len(tokens) - 1
+        assert choice["token_ids"][:kept] == plain["token_ids"][:kept]
+
+
+def test_bad_words_hold_for_every_choice_and_drawn_tokens(server):
+    fields = {"max_tokens": 16, "temperature": 1.5, "n": 4, "seed": 5, "reasoning_effort": "none", "return_token_ids": True}
+    ids = [token for choice in server.chat(**fields).json["choices"] for token in choice["token_ids"]]
+    pieces = {token: server.post("/detokenize", {"tokens": [token]}).json["prompt"].strip() for token in set(ids)}
+    words = [piece for token, piece in pieces.items()
+             if piece.isascii() and piece and server.post("/tokenize", {"prompt": piece, "add_special_tokens": False}).json["tokens"] == [token]]
+    assert words
+    for choice in server.chat(bad_words=words, **fields).json["choices"]:
+        assert not {token for token, piece in pieces.items() if piece in words and
+                    server.post("/tokenize", {"prompt": piece, "add_special_tokens": False}).json["tokens"] == [token]} & set(choice["token_ids"])
+
+
+def test_nothing_left_to_say_is_an_error(server):
+    token = server.post("/tokenize", {"prompt": "red", "add_special_tokens": False}).json["tokens"][-1]
+    reply = server.chat(max_tokens=2, allowed_token_ids=[token], logit_bias={str(token): -100}, temperature=0)
+    assert reply.status == 200  # a bias of -100 is not a ban
+    text = server.post("/detokenize", {"tokens": [token]}).json["prompt"]
+    reply = server.chat(max_tokens=2, allowed_token_ids=[token], bad_words=[text], temperature=0)
+    assert reply.status == 400 and "every token banned" in reply.json["error"]["message"]
+
+
 def test_penalties_and_filters_are_taken(server):
     assert server.chat(max_tokens=4, temperature=1, top_p=0.5, top_k=5, min_p=0.1, presence_penalty=1, frequency_penalty=-1,
                        repetition_penalty=1.2, seed=-1).status == 200

@@ -64,6 +64,12 @@ TEST_CASE("token counts") {
 
 TEST_CASE("token ids lie in the vocabulary") {
     CHECK(verdict([](auto& p) { p.stopTokenIds = {0, 99}; }).empty());
+    CHECK(verdict([](auto& p) {
+              p.allowedTokenIds = {3, -1};
+          }) == "allowed_token_ids must be a token id in [0, 99], got -1");
+    CHECK(verdict([](auto& p) { p.badWords = {""}; }) ==
+          "bad_words must be without empty strings, got an empty string");
+    CHECK(verdict([](auto& p) { p.badWords.assign(129, "a"); }) == "bad_words must be at most 128 strings, got 129");
     CHECK(verdict([](auto& p) { p.stopTokenIds = {100}; }) == "stop_token_ids must be a token id in [0, 99], got 100");
     CHECK(verdict([](auto& p) { p.logitBias = {{-1, 1.0F}}; }) == "logit_bias must be a token id in [0, 99], got -1");
     CHECK(verdict([](auto& p) { p.logitBias = {{1, 100.5F}}; }) == "logit_bias must be in [-100, 100], got 100.5");

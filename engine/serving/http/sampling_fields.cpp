@@ -41,6 +41,8 @@ public:
         if (seed != kNoSeed) out_.seed = static_cast<std::uint64_t>(seed);
         readBias();
         readStops();
+        readAllowed();
+        readBadWords();
         return std::move(out_);
     }
 
@@ -121,20 +123,54 @@ private:
             }
         }
         if (const Json* ids = body_.array("stop_token_ids")) {
-            for (const Json& entry : *ids) {
-                const auto id = asInteger(entry);
-                if (!id) {
-                    throw schemaError(std::string("body.stop_token_ids: expected token ids, found ") + kindOf(entry),
-                                      "body.stop_token_ids");
-                }
-                if (*id < 0 || *id >= model_.vocabSize) {
-                    throw ruleError("stop_token_ids: expected token ids in [0, " + std::to_string(model_.vocabSize) +
-                                        "), found another",
-                                    "stop_token_ids");
-                }
-                out_.stopTokenIds.push_back(static_cast<std::int32_t>(*id));
-            }
+            out_.stopTokenIds = tokenIds("stop_token_ids", *ids, [&] {
+                return "stop_token_ids: expected token ids in [0, " + std::to_string(model_.vocabSize) +
+                       "), found another";
+            });
         }
+    }
+
+    void readAllowed() {
+        const Json* ids = body_.array("allowed_token_ids");
+        if (ids == nullptr) return;
+        if (ids->empty()) throw ruleError("allowed_token_ids is not None and empty!", "allowed_token_ids");
+        out_.allowedTokenIds = tokenIds(
+            "allowed_token_ids", *ids, [] { return std::string("allowed_token_ids contains out-of-vocab token id!"); });
+    }
+
+    void readBadWords() {
+        const Json* words = body_.array("bad_words");
+        if (words == nullptr) return;
+        if (words->size() > sampling::kMaxBadWords) {
+            throw schemaError("body.bad_words: expected at most " + std::to_string(sampling::kMaxBadWords) +
+                                  " strings, found " + std::to_string(words->size()),
+                              "body.bad_words");
+        }
+        for (const Json& word : *words) {
+            if (!word.is_string()) {
+                throw schemaError(std::string("body.bad_words: expected strings, found ") + kindOf(word),
+                                  "body.bad_words");
+            }
+            if (word.get_ref<const std::string&>().empty())
+                throw ruleError("bad_words cannot contain an empty string.", "bad_words");
+            out_.badWords.push_back(word.get<std::string>());
+        }
+    }
+
+    /// `outside()` is the message for ids that are not in the vocabulary.
+    template <typename Outside>
+    std::vector<std::int32_t> tokenIds(const std::string& field, const Json& array, Outside outside) const {
+        std::vector<std::int32_t> ids;
+        for (const Json& entry : array) {
+            const auto id = asInteger(entry);
+            if (!id) {
+                const std::string path = "body." + field;
+                throw schemaError(path + ": expected token ids, found " + kindOf(entry), path);
+            }
+            if (*id < 0 || *id >= model_.vocabSize) throw ruleError(outside(), field);
+            ids.push_back(static_cast<std::int32_t>(*id));
+        }
+        return ids;
     }
 
     const Fields& body_;
@@ -255,7 +291,7 @@ void refuseUnsupported(const Fields& body) {
     const auto refuse = [](const std::string& what, const char* field) {
         throw ruleError(what + " is not supported by this server", field);
     };
-    for (const char* field : {"logprob_token_ids", "allowed_token_ids", "bad_words", "length_penalty"}) {
+    for (const char* field : {"logprob_token_ids", "length_penalty"}) {
         const Json* value = body.find(field);
         if (value == nullptr || (value->is_array() && value->empty())) continue;
         refuse(field, field);

@@ -299,6 +299,7 @@ TEST_CASE("every field reaches the engine") {
         "function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c1","content":"7"}],
         "max_tokens":9,"max_completion_tokens":8,"temperature":0.5,"top_p":0.9,"top_k":7,"min_p":0.1,
         "repetition_penalty":1.1,"presence_penalty":0.2,"frequency_penalty":0.3,"seed":-2,"stop":"x","stop_token_ids":[3],
+        "allowed_token_ids":[5,6],"bad_words":["red","a b"],
         "include_stop_str_in_output":true,"ignore_eos":true,"min_tokens":2,"logit_bias":{"4":-5,"5":1000},
         "reasoning_effort":"none","thinking_token_budget":3,"skip_special_tokens":false,"priority":-2,
         "add_generation_prompt":false,"continue_final_message":true,"user":"u","metadata":{},"unknown":1,"n":null})");
@@ -322,6 +323,8 @@ TEST_CASE("every field reaches the engine") {
     CHECK(sampling.seed == std::uint64_t(-2));
     CHECK(sampling.stop == std::vector<std::string>{"x"});
     CHECK(sampling.stopTokenIds == std::vector<std::int32_t>{3});
+    CHECK(request.sampling.allowedTokenIds == std::vector<std::int32_t>{5, 6});
+    CHECK(request.sampling.badWords == std::vector<std::string>{"red", "a b"});
     CHECK(sampling.includeStopString);
     CHECK(sampling.ignoreEos);
     CHECK(sampling.minTokens == 2);
