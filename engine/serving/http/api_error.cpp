@@ -28,7 +28,7 @@ Json ApiError::json() const {
 }
 
 ApiError schemaError(const std::string& message, const std::string& param) {
-    return {400, "Bad Request", message, param};
+    return {400, kSchemaErrorType, message, param};
 }
 
 ApiError ruleError(const std::string& message, const std::string& param) {

@@ -25,6 +25,8 @@ private:
     std::string param_;
 };
 
+inline constexpr const char* kSchemaErrorType = "Bad Request";
+
 /// The document itself does not have the form it must have; `param` is a dotted path such as "body.messages".
 ApiError schemaError(const std::string& message, const std::string& param);
 /// A value is well formed but outside the rules; `param` names the field, or is empty.

@@ -67,7 +67,6 @@ void readTemplate(const Fields& body, Request& request) {
 }
 
 Ask readChat(const Fields& body, const ServedModel& model, const std::string& clientId) {
-    requireModel(body.text("model").value_or(""), model);
     refuseUnsupported(body);
     if (body.find("max_completion_tokens") != nullptr && body.integer("max_tokens").value_or(1) < 1) {  // else unread
         throw outOfRange("max_tokens", "at least 1", *body.find("max_tokens"), "max_tokens");

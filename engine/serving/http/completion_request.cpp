@@ -77,7 +77,6 @@ void readLogprobs(const Fields& body, CompletionOptions& options, Request& reque
 }  // namespace
 
 Ask readCompletion(const Fields& body, const ServedModel& model, const std::string& clientId) {
-    requireModel(body.text("model").value_or(""), model);
     refuseUnsupported(body);
     if (body.text("suffix").value_or("") != "") throw ruleError("suffix is not currently supported", "suffix");
     CompletionOptions options;

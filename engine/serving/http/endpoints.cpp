@@ -32,6 +32,18 @@ PlainAnswer json(const Json& body) {
     return {200, kJsonType, jsonText(body)};
 }
 
+Prepared readRoute(Route route, const Fields& body, const ServedModel& served, const std::string& clientId) {
+    switch (route) {
+        case Route::kChatCompletions: return readChat(body, served, clientId);
+        case Route::kCompletions: return readCompletion(body, served, clientId);
+        case Route::kResponses: return readResponse(body, served);
+        case Route::kTokenize: return tokenize(body, served);
+        case Route::kDetokenize: return detokenize(body, served);
+        default: break;
+    }
+    throw ApiError(500, "InternalServerError", "the route takes no body");
+}
+
 }  // namespace
 
 void requireReady(const ServerContext& context) {
@@ -42,15 +54,16 @@ void requireReady(const ServerContext& context) {
 Prepared prepare(Route route, std::string_view text, const ServedModel& served, const std::string& clientId) {
     const Json document = parseBody(text);
     const Fields body(document, "body");
-    switch (route) {
-        case Route::kChatCompletions: return readChat(body, served, clientId);
-        case Route::kCompletions: return readCompletion(body, served, clientId);
-        case Route::kResponses: return readResponse(body, served);
-        case Route::kTokenize: return tokenize(body, served);
-        case Route::kDetokenize: return detokenize(body, served);
-        default: break;
+    const std::string model = body.text("model").value_or("");
+    try {
+        Prepared prepared = readRoute(route, body, served, clientId);
+        requireModel(model, served);
+        return prepared;
+    } catch (const ApiError& error) {
+        // Of several defects those of the schema come first, then the name of another model, as from vLLM.
+        if (error.type() != kSchemaErrorType) requireModel(model, served);
+        throw;
     }
-    throw ApiError(500, "InternalServerError", "the route takes no body");
 }
 
 PlainAnswer plainAnswer(const RouteMatch& match, const ServerContext& context) {

@@ -207,7 +207,6 @@ Json echoedFields(const Fields& body, const ServedModel& model, const Request& r
 }  // namespace
 
 Ask readResponse(const Fields& body, const ServedModel& model) {
-    requireModel(body.text("model").value_or(""), model);
     refuseUnsupported(body);
     refuseStored(body);
     ResponseOptions options;

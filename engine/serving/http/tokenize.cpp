@@ -32,7 +32,6 @@ std::vector<std::int32_t> encode(const Fields& body, const ServedModel& model) {
 }  // namespace
 
 Json tokenize(const Fields& body, const ServedModel& model) {
-    requireModel(body.text("model").value_or(""), model);
     const bool strings = body.boolean("return_token_strs").value_or(false);
     const std::vector<std::int32_t> ids = encode(body, model);
     Json json;
@@ -48,7 +47,6 @@ Json tokenize(const Fields& body, const ServedModel& model) {
 }
 
 Json detokenize(const Fields& body, const ServedModel& model) {
-    requireModel(body.text("model").value_or(""), model);
     const Json* list = body.array("tokens");
     if (list == nullptr) throw schemaError("body.tokens: expected token ids, found none", "body.tokens");
     std::vector<std::int32_t> ids;
