@@ -272,8 +272,8 @@ Log
   what was said unless --log-prompts is set.
 
 Stopping
-  On SIGTERM or Ctrl-C no new requests are taken and answers may go on for the time of grace; a
-  second signal ends them.
+  On SIGTERM or Ctrl-C no new requests are taken and answers may go on for the time of grace; until
+  they have ended /health and new requests get 503. A second signal ends them.
   Exit status: 0 stopped, 1 failed, 2 wrong usage.)";
 
 }  // namespace

@@ -33,6 +33,7 @@ struct Server::Impl {
           context(options.pictures.fetch.enabled ? kFetchingWorkerThreads : kWorkerThreads),
           acceptor(io),
           pause(io),
+          ending(io),
           grace(io),
           signals(io) {
         if (options.certificate.empty() != options.privateKey.empty()) {
@@ -111,11 +112,10 @@ struct Server::Impl {
         });
     }
 
+    /// While answers are under way new connections are taken, to learn from /health and from refusals that the server
+    /// stops.
     void stop() {
         const bool again = std::exchange(context.stopping, true);
-        boost::system::error_code ignored;
-        acceptor.close(ignored);
-        pause.cancel();
         stopSessions(false);
         if (again) {
             cancelAll();
@@ -155,13 +155,18 @@ struct Server::Impl {
 
     /// The timer of grace and the wait for signals would keep run() from returning; both go once nothing is left.
     void endIfIdle() {
-        if (context.sessions.empty() && context.exchanges.empty()) {
-            grace.cancel();
-            signals.cancel();
-            return;
+        if (context.exchanges.empty()) {
+            boost::system::error_code ignored;
+            acceptor.close(ignored);
+            stopSessions(false);
+            if (context.sessions.empty()) {
+                grace.cancel();
+                signals.cancel();
+                return;
+            }
         }
-        pause.expires_after(std::chrono::milliseconds(20));
-        pause.async_wait([this](boost::system::error_code error) {
+        ending.expires_after(std::chrono::milliseconds(20));
+        ending.async_wait([this](boost::system::error_code error) {
             if (!error) endIfIdle();
         });
     }
@@ -171,7 +176,8 @@ struct Server::Impl {
     std::optional<asio::ssl::context> tls;
     asio::io_context io{1};
     tcp::acceptor acceptor;
-    asio::steady_timer pause;
+    asio::steady_timer pause;   // of accepting, after a failure
+    asio::steady_timer ending;  // until it is looked again whether all has ended
     asio::steady_timer grace;
     asio::signal_set signals;
     tcp::endpoint bound;

@@ -86,7 +86,6 @@ void Session::stop(bool evenReading) {
 
 void Session::awaitRequest() {
     state_ = State::kIdle;
-    if (context_.stopping) return close();
     if (buffer_.size() > 0) return beginRequest();
     armTimer(context_.limits.idle);
     read();

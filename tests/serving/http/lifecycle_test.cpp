@@ -142,6 +142,32 @@ TEST_CASE("a stopping server ends answers under way, takes nothing new, and is g
     CHECK(running.engine.cancels() == 0);
 }
 
+TEST_CASE("while answers end a stopping server says on new connections that it stops") {
+    RunningServer running;
+    running.engine.setScript(silent());
+    auto client = running.connect();
+    client.post(kChat, kHelloStream);
+    const auto call = running.engine.call(0);
+    running.engine.emit(call.id, TextDelta{"begin", {}, {}});
+    client.readUntil("begin");
+    running.stop();
+    auto probe = running.connect();
+    probe.get("/health");
+    CHECK(probe.read().status == 503);
+    CHECK(probe.ended());
+    auto late = running.connect();
+    late.post(kChat, kHello);
+    const Response refused = late.read();
+    CHECK(refused.status == 503);
+    CHECK(refused.headers.at("retry-after") == "1");
+    CHECK(refused.json()["error"]["message"] == "the server is stopping");
+    auto silentOne = running.connect();  // never asks for anything
+    running.engine.emit(call.id, kDone);
+    client.readUntil("[DONE]");
+    running.join();  // waits for no connection without a request
+    CHECK(silentOne.ended());
+}
+
 TEST_CASE("after the time of grace answers are cut short and say so") {
     ServerOptions options;
     options.limits.stopGrace = 50ms;
