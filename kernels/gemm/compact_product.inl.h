@@ -64,11 +64,7 @@ void compactTile(const char* const* codes, const float* const* rows, Index units
 #pragma GCC unroll 24
         for (int t = 0; t < M; ++t) x[t] += kCompactValues;
     }
-#pragma GCC unroll 24
-    for (int t = 0; t < M; ++t) {
-#pragma GCC unroll 24
-        for (int c = 0; c < C; ++c) store(place(out, c) + t * outStride, sums[t][c]);
-    }
+    storeSums<M, C>(sums, out, outStride);
 }
 
 /// Two pairs of a unit of each panel -> lines 2 * line and 2 * line + 1 at pairs[p].
@@ -96,11 +92,7 @@ void wideningTile(const char* const* codes, char* const* wide, const float* cons
                   Ahead<P> ahead, float* const* out, Index outStride) {
     constexpr int C = P * kVectors;
     Vec sums[M][C];
-#pragma GCC unroll 24
-    for (int t = 0; t < M; ++t) {
-#pragma GCC unroll 24
-        for (int c = 0; c < C; ++c) sums[t][c] = from > 0 ? load(place(out, c) + t * outStride) : zero();
-    }
+    loadSums<M, C>(out, outStride, from > 0, sums);
     const float* x[M];
 #pragma GCC unroll 24
     for (int t = 0; t < M; ++t) x[t] = rows[t] + from * kCompactValues;
@@ -140,11 +132,7 @@ void wideningTile(const char* const* codes, char* const* wide, const float* cons
 #pragma GCC unroll 24
         for (int t = 0; t < M; ++t) x[t] += kCompactValues;
     }
-#pragma GCC unroll 24
-    for (int t = 0; t < M; ++t) {
-#pragma GCC unroll 24
-        for (int c = 0; c < C; ++c) store(place(out, c) + t * outStride, sums[t][c]);
-    }
+    storeSums<M, C>(sums, out, outStride);
 }
 
 /// `units` of k from unit `from` on of panels first .. first + P - 1.

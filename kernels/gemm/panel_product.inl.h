@@ -57,6 +57,24 @@ inline float* place(float* const* out, int c) {
     return out[c / kVectors] + c % kVectors * kWidth;
 }
 
+/// The sums of a tile so far, 0 where nothing has been `added`, and their way back.
+template <int M, int C>
+inline void loadSums(float* const* out, Index outStride, bool added, Vec (*sums)[C]) {
+#pragma GCC unroll 24
+    for (int t = 0; t < M; ++t) {
+#pragma GCC unroll 24
+        for (int c = 0; c < C; ++c) sums[t][c] = added ? load(place(out, c) + t * outStride) : zero();
+    }
+}
+template <int M, int C>
+inline void storeSums(const Vec (*sums)[C], float* const* out, Index outStride) {
+#pragma GCC unroll 24
+    for (int t = 0; t < M; ++t) {
+#pragma GCC unroll 24
+        for (int c = 0; c < C; ++c) store(place(out, c) + t * outStride, sums[t][c]);
+    }
+}
+
 /// sums[t][c] += x[t][i] * weights(c), keeping in registers what there is less of.
 template <int M, int C, typename Weights>
 inline void multiplyStep(const float* const* x, Index i, Weights weights, Vec (*sums)[C]) {
@@ -90,11 +108,7 @@ void bf16Tile(const char* const* panel, const float* const* rows, Index from, In
               float* const* out, Index outStride) {
     constexpr int C = P * kVectors;
     Vec sums[M][C];
-#pragma GCC unroll 24
-    for (int t = 0; t < M; ++t) {
-#pragma GCC unroll 24
-        for (int c = 0; c < C; ++c) sums[t][c] = from > 0 ? load(place(out, c) + t * outStride) : zero();
-    }
+    loadSums<M, C>(out, outStride, from > 0, sums);
     const float* x[M];
 #pragma GCC unroll 24
     for (int t = 0; t < M; ++t) x[t] = rows[t] + from;
@@ -112,11 +126,7 @@ void bf16Tile(const char* const* panel, const float* const* rows, Index from, In
         for (int p = 0; p < P; ++p) line[p] += 64;
     }
     if (i < length) multiplyStep<M, C>(x, i, low, sums);
-#pragma GCC unroll 24
-    for (int t = 0; t < M; ++t) {
-#pragma GCC unroll 24
-        for (int c = 0; c < C; ++c) store(place(out, c) + t * outStride, sums[t][c]);
-    }
+    storeSums<M, C>(sums, out, outStride);
 }
 
 /// out += factor * sums, the sums of one block of k.
