@@ -80,8 +80,11 @@ private:
         head.count = static_cast<std::uint32_t>(exceptions_.size());
         std::memset(out, 0, static_cast<std::size_t>(compactHeadBytes(k_)));
         std::memcpy(out, &head, offsetof(CompactHead, first));
-        std::memcpy(out + offsetof(CompactHead, first), exceptions_.data(),
-                    exceptions_.size() * sizeof(CompactException));
+        auto* exceptions = out + offsetof(CompactHead, first);
+        for (const CompactException& one : exceptions_) {
+            std::memcpy(exceptions, &one, sizeof one);
+            exceptions += sizeof one;
+        }
         return true;
     }
 
